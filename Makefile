@@ -1,0 +1,43 @@
+# The words that people and CI use. Each works from a fresh clone with Python >= 3.11.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo serve lint test bench lock clean
+
+help:  ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: .venv/ready  ## make .venv with everything in it
+
+demo: .venv/ready  ## say a sentence through the gateway and write it down again
+	$(BIN)/voxway demo $(ARGS)
+
+serve: .venv/ready  ## start the gateway on this machine
+	$(BIN)/voxway serve $(ARGS)
+
+lint: .venv/ready  ## ruff and mypy
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+
+test: .venv/ready  ## run every test
+	$(BIN)/pytest $(ARGS)
+
+bench: .venv/ready  ## measure, and write docs/benchmarks.md
+	$(BIN)/python -m bench $(ARGS)
+
+lock: pyproject.toml  ## resolve the dependencies anew, with hashes
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet pip-tools
+	.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
+		--no-emit-index-url --all-extras -o requirements.lock pyproject.toml
+	rm -rf .venv-lock
+
+clean:  ## remove what was made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,250 @@
+"""What the two sides of a session say to each other, whatever the wire.
+
+A *command* travels from the client to the upstream; an *event* travels back. Each is a frozen
+value: compare it, log it, put it in a test. All times are seconds and all rates Hz.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Base of all commands and events. `context` tells streams apart on wires that carry several
+    on one socket; wires that know none leave it empty."""
+
+    context: str = ""
+
+
+class SpeakOptions(Struct, frozen=True, kw_only=True):
+    """How to speak. None: the model's default. `extra` holds what only some providers know."""
+
+    voice: str | None = None
+    language: str | None = None
+    encoding: str | None = None
+    sample_rate: int | None = None
+    speed: float | None = None
+    word_timestamps: bool = False
+    extra: dict[str, Any] = {}
+
+
+class ListenOptions(Struct, frozen=True, kw_only=True):
+    """How to listen. None: the model's default. `encoding` and `sample_rate` describe the audio
+    that will be sent; containers (wav, mp3, ogg, flac, webm) carry their own rate."""
+
+    language: str | None = None
+    encoding: str | None = None
+    sample_rate: int | None = None
+    partials: bool = True
+    vad_events: bool = False
+    word_timestamps: bool = False
+    diarization: bool = False
+    extra: dict[str, Any] = {}
+
+
+Options = SpeakOptions | ListenOptions
+
+
+class Word(Struct, frozen=True, kw_only=True):
+    """One spoken word: seconds from the start of the utterance (TTS) or of the stream (STT)."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
+    speaker: int | None = None
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """What a session used so far: characters to speak, seconds of audio in and out, messages."""
+
+    characters: int = 0
+    audio_in: float = 0.0
+    audio_out: float = 0.0
+    messages: int = 0
+    duration: float = 0.0
+
+
+# Both ways
+
+
+class Audio(Event, frozen=True):
+    """A chunk of encoded audio: heard (client to upstream) or spoken (upstream to client)."""
+
+    data: bytes
+
+
+class KeepAlive(Event, frozen=True):
+    """Nothing to say yet; do not time out. `reply` asks for one back (the unified `ping`)."""
+
+    reply: bool = False
+
+
+class Malformed(Event, frozen=True):
+    """A frame its wire does not allow. The session decides what that costs."""
+
+    message: str
+    code: str = "invalid_request"
+    param: str | None = None
+
+
+# Commands: client -> upstream
+
+
+class Start(Event, frozen=True):
+    """Configure the session. Said once; a session that starts without it uses the defaults."""
+
+    options: Options | None = None
+
+
+class Text(Event, frozen=True):
+    """Text to speak, in order. `partial` says that a sentence may go on in the next one."""
+
+    text: str
+    partial: bool = True
+
+
+class Flush(Event, frozen=True):
+    """Give what you have: speak the buffered text (answered by one `Flushed`), or finalize the
+    heard audio (answered by one `Transcript` with `from_finalize`)."""
+
+
+class Clear(Event, frozen=True):
+    """Abort running and queued speech, keep the session; answered by `Cleared`."""
+
+
+class Cancel(Event, frozen=True):
+    """The same abort as `Clear`, answered by `Cleared(cancelled=True)`."""
+
+
+class Configure(Event, frozen=True):
+    """Change options from the next utterance on."""
+
+    options: Options
+
+
+class Finish(Event, frozen=True):
+    """No more input: deliver the rest, then end. With `abort`, end at once."""
+
+    abort: bool = False
+
+
+# Events: upstream -> client
+
+
+class Ready(Event, frozen=True):
+    """The upstream is there and configured. `encoding` and `sample_rate` are those in force."""
+
+    session_id: str = ""
+    request_id: str = ""
+    model: str = ""
+    encoding: str = ""
+    sample_rate: int = 0
+    capabilities: tuple[str, ...] = ()
+
+
+class Words(Event, frozen=True):
+    """Timings of words just spoken, from the start of the utterance."""
+
+    words: tuple[Word, ...]
+
+
+class SegmentStart(Event, frozen=True):
+    """The first audio of one sentence follows."""
+
+    id: str
+    text: str | None = None
+
+
+class SegmentEnd(Event, frozen=True):
+    """The last audio of that sentence has been sent."""
+
+    id: str
+
+
+class Flushed(Event, frozen=True):
+    """The one terminal of an utterance: all audio for the text before its flush is out.
+    `duration` is that audio's length."""
+
+    duration: float | None = None
+
+
+class Cleared(Event, frozen=True):
+    """No audio, word or terminal from before the abort will follow."""
+
+    cancelled: bool = False
+
+
+class SpeechStarted(Event, frozen=True):
+    """Somebody began to speak, this long after the start of the stream."""
+
+    at: float
+
+
+class Transcript(Event, frozen=True):
+    """What was heard. Partials (`final=False`) replace each other until their final.
+    `from_finalize` marks the one answer that every `Flush` gets, with empty text if need be.
+    `start` is the segment's offset in the stream."""
+
+    text: str
+    final: bool
+    from_finalize: bool = False
+    confidence: float | None = None
+    language: str | None = None
+    start: float | None = None
+    duration: float | None = None
+    words: tuple[Word, ...] = ()
+
+
+class UtteranceEnd(Event, frozen=True):
+    """The speaker paused. `last_word_end` is an offset in the stream."""
+
+    last_word_end: float | None = None
+
+
+class Warning(Event, frozen=True):
+    """Something asked for is not done, or is done otherwise; `option` names it."""
+
+    code: str
+    message: str
+    option: str | None = None
+    model: str | None = None
+
+
+class Failed(Event, frozen=True):
+    """Something went wrong. `fatal` says that the session ends with it."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    fatal: bool = False
+    param: str | None = None
+
+
+class Ended(Event, frozen=True):
+    """The last event of a session."""
+
+    reason: str = ""
+    usage: Usage | None = None
+
+
+Command = Start | Text | Audio | Flush | Clear | Cancel | Configure | KeepAlive | Finish | Malformed
+Reply = (
+    Ready
+    | Audio
+    | Words
+    | SegmentStart
+    | SegmentEnd
+    | Flushed
+    | Cleared
+    | SpeechStarted
+    | Transcript
+    | UtteranceEnd
+    | Warning
+    | Failed
+    | Ended
+    | KeepAlive
+    | Malformed
+)
