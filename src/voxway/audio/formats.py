@@ -69,16 +69,12 @@ def encoding_named(name: str, allowed: tuple[str, ...], param: str) -> str:
     lower = name.strip().lower()
     known = ALIASES.get(lower, lower)
     if known not in allowed:
-        raise ConfigError(
-            f"{param} {name!r} is not one of {', '.join(allowed)}", param=param
-        )
+        raise ConfigError(f"{param} {name!r} is not one of {', '.join(allowed)}", param=param)
     return known
 
 
 def checked_rate(rate: int, param: str) -> int:
     """`rate` if it is within 8000-48000 Hz, else ConfigError."""
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise ConfigError(
-            f"{param} {rate} is outside {MIN_RATE}-{MAX_RATE} Hz", param=param
-        )
+        raise ConfigError(f"{param} {rate} is outside {MIN_RATE}-{MAX_RATE} Hz", param=param)
     return rate
