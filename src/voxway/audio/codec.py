@@ -15,6 +15,9 @@ from ..errors import ConfigError, ProtocolError
 from .samples import Samples, mono
 
 
+_PARSED_AT_ONCE = 512  # bytes
+
+
 class Pcm(NamedTuple):
     """Some linear16 mono audio and its rate (Hz)."""
 
@@ -113,19 +116,24 @@ class PacketDecoder:
         """What one packet says."""
         return self._decode(av.Packet(data)) if data else iter(())
 
-    def stream(self, data: bytes) -> Iterator[Pcm]:
-        """What a stretch of a self-synchronizing stream (mp3, flac) says."""
+    def split(self, data: bytes) -> Iterator[bytes]:
+        """The packets in a stretch of a self-synchronizing stream (mp3, flac); with b"", the last.
+        One is held back until the next one's start is seen."""
+        # The flac parser gives one packet per call, however much it has been given.
+        for start in range(0, len(data), _PARSED_AT_ONCE):
+            yield from self._parse(data[start : start + _PARSED_AT_ONCE])
+        while not data and (last := self._parse(b"")):
+            yield from last
+
+    def _parse(self, data: bytes) -> list[bytes]:
         try:
-            packets = self._context.parse(data)
+            return [bytes(packet) for packet in self._context.parse(data)]
         except av.FFmpegError as error:
             raise self._undecodable() from error
-        for packet in packets:
-            yield from self._decode(packet)
 
     def flush(self) -> Iterator[Pcm]:
-        """What parser and decoder still hold. Nothing can follow."""
-        yield from self.stream(b"")
-        yield from self._decode(None)
+        """What the decoder still holds. Nothing can follow."""
+        return self._decode(None)
 
     def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Pcm]:
         try:

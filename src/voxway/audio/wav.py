@@ -22,12 +22,13 @@ _UNKNOWN_FROM = 0x7FFF_0000
 # A header with more than this before its audio is not one that we wait for.
 _MAX_HEADER = 64 * 1024
 
-_PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+# WAVE format tags.
+PCM, FLOAT, ALAW, MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _ENCODINGS = {
-    (_PCM, 16): "linear16",
-    (_FLOAT, 32): "linear32",
-    (_ALAW, 8): "alaw",
-    (_MULAW, 8): "mulaw",
+    (PCM, 16): "linear16",
+    (FLOAT, 32): "linear32",
+    (ALAW, 8): "alaw",
+    (MULAW, 8): "mulaw",
 }
 
 
@@ -57,7 +58,7 @@ def wav_header(sample_rate: int, data_bytes: int | None = None, *, channels: int
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", size + 36, b"WAVE"),
-        *(b"fmt ", 16, _PCM, channels, sample_rate, sample_rate * step, step, 16),
+        *(b"fmt ", 16, PCM, channels, sample_rate, sample_rate * step, step, 16),
         *(b"data", size),
     )
 
