@@ -14,7 +14,6 @@ from msgspec import Struct
 from ..errors import ConfigError, ProtocolError
 from .samples import Samples, mono
 
-
 _PARSED_AT_ONCE = 512  # bytes
 
 

@@ -15,6 +15,7 @@ from .webm import WebmReader
 
 # Rates (Hz) that a file may claim: the filter of the resampler grows with the ratio.
 _LOWEST, _HIGHEST = 4_000, 192_000
+_PIECE = 32 * 1024  # bytes
 
 
 class Reader(Protocol):
@@ -66,7 +67,11 @@ class Decoder:
             return b""
         if self._reader is None:
             self._reader = _reader(self.source)
-        return b"".join(map(self._resampled, self._reader.feed(data)))
+        # A reader moves what it holds for every packet, so a whole file is not given to it at once.
+        pieces = (data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
+        return b"".join(
+            self._resampled(pcm) for piece in pieces for pcm in self._reader.feed(piece)
+        )
 
     def flush(self) -> bytes:
         """The rest of the stream."""
