@@ -32,11 +32,11 @@ test: .venv/ready  ## run every test
 bench: .venv/ready  ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
-lock: pyproject.toml  ## resolve the dependencies anew, with hashes
+lock: pyproject.toml  ## resolve the dependencies anew, with hashes, for every Python and platform
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet pip-tools
-	.venv-lock/bin/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
-		--no-emit-index-url --all-extras -o requirements.lock pyproject.toml
+	.venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+		--no-header --all-extras --python-version 3.11 -o requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
 clean:  ## remove what was made

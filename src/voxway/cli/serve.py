@@ -1,0 +1,196 @@
+"""`voxway serve`: put the gateway, its engines and its HTTP side on one port.
+
+On SIGTERM nobody new is let in, `/health` answers 503, and the open sessions get time to end; a
+second signal ends them at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import secrets
+import signal
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import structlog
+import typer
+import uvicorn
+import uvloop
+from msgspec import Struct
+
+from .. import config, telemetry
+from ..auth import Keys
+from ..catalog import LOCAL, Catalog, Found, Model
+from ..errors import ConfigError
+from ..gateway import Dialer, Gateway
+from ..http import app as http
+from ..net import pico
+from ..net.base import Receiver
+from ..relay import Dial
+from ..supervisor import Supervisor
+
+log = structlog.get_logger("voxway")
+
+
+class Listen(Struct, frozen=True):
+    """Where to listen, and with which certificate."""
+
+    host: str
+    port: int
+    cert: str | None = None
+    key: str | None = None
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but signals are ours: it would close the port before the sessions have ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(listen: Listen, *, dev: bool, level: str) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError."""
+    telemetry.configure(level)
+    if bool(listen.cert) != bool(listen.key):
+        raise ConfigError("--tls-cert and --tls-key go together")
+    settings = config.load(os.environ)
+    keys = settings.api_keys or loopback_key(listen.host, Path(settings.data_dir))
+    port = bind(listen.host, listen.port)
+    uvloop.run(serve(listen, port, settings, Keys(keys), dev=dev or settings.dev))
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError that says why there is none."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return bound
+
+
+def loopback_key(host: str, data_dir: Path) -> dict[str, str]:
+    """The key for a gateway that was given none: loopback only, made once, kept in a file that
+    only its owner reads, so that `voxway say` on this machine finds it."""
+    if not is_loopback(host):
+        raise ConfigError(
+            f"refusing to listen on {host} without keys: anybody could use it. Set "
+            'VOXWAY_API_KEYS="some-key:enterprise", or listen on 127.0.0.1'
+        )
+    path = data_dir / "local-key"
+    if path.exists():
+        return {path.read_text().strip(): "local"}
+    key = f"vw_{secrets.token_urlsafe(24)}"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key + "\n")
+    typer.echo(f"voxway: made a key for this machine (shown once, kept in {path}): {key}")
+    return {key: "local"}
+
+
+def is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+async def serve(
+    listen: Listen, bound: socket.socket, settings: config.Settings, keys: Keys, *, dev: bool
+) -> None:
+    """Run everything until a signal comes."""
+    with tempfile.TemporaryDirectory(prefix="voxway-") as directory:
+        supervisor = Supervisor(settings.engines, Path(directory))
+        models = [LOCAL[model] for model in supervisor.workers]
+        gateway = Gateway(keys, Catalog(models, dev=dev), dialer_for(supervisor))
+        server = Server(uvicorn_config(listen, gateway, supervisor, models, keys))
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(supervisor.run()),
+                group.create_task(gateway.run()),
+            ]
+            serving = group.create_task(server.serve(sockets=[bound]))
+            group.create_task(_announce(server, listen, bound.getsockname()[1]))
+            await _until_stopped(gateway, server, serving, settings.drain_seconds)
+            for task in background:
+                task.cancel()
+
+
+def dialer_for(supervisor: Supervisor) -> Dialer:
+    """How to reach the worker of a local model."""
+
+    def dialer(found: Found) -> Dial:
+        worker = supervisor.workers[found.model.id]
+
+        async def dial(receiver: Receiver) -> None:
+            await pico.dial(await worker.endpoint(), receiver)
+
+        return dial
+
+    return dialer
+
+
+def uvicorn_config(
+    listen: Listen, gateway: Gateway, supervisor: Supervisor, models: Sequence[Model], keys: Keys
+) -> uvicorn.Config:
+    def health() -> http.Health:
+        engines = {model: worker.status for model, worker in supervisor.workers.items()}
+        status = "draining" if gateway.is_draining else "ok"
+        return http.Health(status, gateway.sessions, dict(engines))
+
+    return uvicorn.Config(
+        http.create(health, lambda: models, keys),
+        host=listen.host,
+        port=listen.port,
+        ssl_certfile=listen.cert,
+        ssl_keyfile=listen.key,
+        ws=pico.uvicorn_door(gateway.accept),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+
+
+async def _announce(server: uvicorn.Server, listen: Listen, port: int) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+        if server.should_exit:
+            return
+    scheme = "https" if listen.cert else "http"
+    typer.echo(f"voxway: listening on {scheme}://{listen.host}:{port}")
+
+
+async def _until_stopped(
+    gateway: Gateway, server: uvicorn.Server, serving: asyncio.Task[None], drain: float
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        log.info("draining", sessions=gateway.sessions, seconds=drain)
+        draining = asyncio.ensure_future(gateway.drain(drain))
+        stop.clear()
+        again = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            draining.cancel()
+            await gateway.drain(0)
+        again.cancel()
+        server.should_exit = True
+        await serving
+    stopped.cancel()

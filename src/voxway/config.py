@@ -1,0 +1,102 @@
+"""Settings: from the environment, and from the TOML file that VOXWAY_CONFIG names.
+
+The environment wins over the file. What is wrong is said with the variable's or the field's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from .errors import ConfigError
+from .limits import TIERS
+
+LOCAL_MODELS = ("local/hibari:en", "local/moonshine:tiny-en")
+
+
+class EngineSetting(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a local model runs: `auto` starts a worker process here, else `unix:PATH` or
+    `tcp:HOST:PORT` of a worker that somebody else runs."""
+
+    model: str
+    address: str = "auto"
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that the gateway can be told."""
+
+    api_keys: dict[str, str] = {}  # key -> tier
+    data_dir: str = ""
+    engines: tuple[EngineSetting, ...] = tuple(map(EngineSetting, LOCAL_MODELS))
+    drain_seconds: float = 30.0
+    dev: bool = False
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings in force. Raises ConfigError."""
+    settings = _from_file(environ["VOXWAY_CONFIG"]) if environ.get("VOXWAY_CONFIG") else Settings()
+    changes: dict[str, object] = {}
+    if keys := environ.get("VOXWAY_API_KEYS", "").strip():
+        changes["api_keys"] = parse_keys(keys)
+    if data_dir := environ.get("VOXWAY_DATA_DIR") or settings.data_dir:
+        changes["data_dir"] = data_dir
+    else:
+        changes["data_dir"] = str(default_data_dir(environ))
+    if "VOXWAY_ENGINES" in environ:
+        changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
+    settings = msgspec.structs.replace(settings, **changes)
+    for tier in settings.api_keys.values():
+        _known_tier(tier, "api_keys")
+    return settings
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """Where files go if nobody says: the user's data directory."""
+    base = environ.get("XDG_DATA_HOME") or os.path.join(
+        environ.get("HOME", os.path.expanduser("~")), ".local", "share"
+    )
+    return Path(base) / "voxway"
+
+
+def parse_keys(text: str) -> dict[str, str]:
+    """`key1:enterprise,key2:free` as a mapping; a key without a tier is `free`."""
+    keys: dict[str, str] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        key, _, tier = entry.rpartition(":") if ":" in entry else (entry, "", "free")
+        keys[key.strip()] = _known_tier(tier.strip(), "VOXWAY_API_KEYS")
+    return keys
+
+
+def parse_engines(text: str) -> tuple[EngineSetting, ...]:
+    """`local/hibari:en, local/moonshine:tiny-en=tcp:10.0.0.5:7000` or `none`."""
+    if text.strip().lower() in ("", "none"):
+        return ()
+    settings = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        model, _, address = entry.partition("=")
+        if model not in LOCAL_MODELS:
+            raise ConfigError(
+                f"VOXWAY_ENGINES: {model!r} is not one of {', '.join(LOCAL_MODELS)}",
+                param="VOXWAY_ENGINES",
+            )
+        settings.append(EngineSetting(model, address or "auto"))
+    return tuple(settings)
+
+
+def _known_tier(tier: str, where: str) -> str:
+    if tier not in TIERS:
+        raise ConfigError(f"{where}: tier {tier!r} is not one of {', '.join(TIERS)}", param=where)
+    return tier
+
+
+def _from_file(path: str) -> Settings:
+    try:
+        return msgspec.toml.decode(Path(path).read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigError(f"VOXWAY_CONFIG: cannot read {path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"VOXWAY_CONFIG: {path}: {error}") from error

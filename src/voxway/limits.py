@@ -1,0 +1,161 @@
+"""The limits: one table by tier, and the counting of one session against its row.
+
+Pure: the caller passes the time (seconds, monotonic). *Messages* are text and control messages;
+audio has a bound of its own, since counting it would make live recognition impossible.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct
+
+from .errors import LimitError, TooLargeError
+from .events import Audio, Event, Text, Usage
+
+KIB = 1024
+MINUTE = 60.0
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """One row of limits. Times in seconds, sizes in bytes, lengths in characters."""
+
+    connections: int
+    duration: float
+    message_bytes: int
+    messages_per_minute: int
+    text_chars: int
+    audio_bytes: int
+    idle: float = 5 * MINUTE
+
+
+TIERS: dict[str, Tier] = {
+    "free": Tier(
+        connections=1,
+        duration=5 * MINUTE,
+        message_bytes=16 * KIB,
+        messages_per_minute=20,
+        text_chars=500,
+        audio_bytes=16 * KIB,
+    ),
+    "pro": Tier(
+        connections=5,
+        duration=30 * MINUTE,
+        message_bytes=32 * KIB,
+        messages_per_minute=60,
+        text_chars=2_000,
+        audio_bytes=32 * KIB,
+    ),
+    "enterprise": Tier(
+        connections=50,
+        duration=120 * MINUTE,
+        message_bytes=128 * KIB,
+        messages_per_minute=120,
+        text_chars=10_000,
+        audio_bytes=64 * KIB,
+    ),
+    # For the key that a gateway on loopback makes for its own machine.
+    "local": Tier(
+        connections=1_000,
+        duration=24 * 60 * MINUTE,
+        message_bytes=1024 * KIB,
+        messages_per_minute=60_000,
+        text_chars=100_000,
+        audio_bytes=1024 * KIB,
+    ),
+}
+
+# Audio may come this much faster than real time, after a burst of so many seconds.
+AUDIO_RATE, AUDIO_BURST = 8.0, 60.0
+# Past its duration a session may still finish the utterance it is in.
+DURATION_GRACE = 10.0
+
+
+class Meter:
+    """Counts what one session says against its tier, and what it used."""
+
+    def __init__(self, tier: Tier, now: float) -> None:
+        self.tier = tier
+        self._started = self._last = now
+        self._recent: deque[float] = deque()
+        self._audio_credit, self._audio_at = AUDIO_BURST, now
+        self._characters = self._messages = 0
+        self._audio_in = self._audio_out = 0.0
+
+    def admit(self, command: Event, now: float) -> None:
+        """Count one command. Raises LimitError or TooLargeError for the limit it breaks."""
+        self._last = now
+        if isinstance(command, Audio):
+            size, bound = len(command.data), self.tier.audio_bytes
+            if size > bound:
+                raise TooLargeError(f"audio chunk of {size} bytes is over {bound}", param="audio")
+            return
+        self._messages += 1
+        recent = self._recent
+        while recent and recent[0] <= now - MINUTE:
+            recent.popleft()
+        if len(recent) >= self.tier.messages_per_minute:
+            raise LimitError(
+                f"over {self.tier.messages_per_minute} messages a minute",
+                retry_after=recent[0] + MINUTE - now,
+            )
+        recent.append(now)
+        if isinstance(command, Text):
+            size, bound = len(command.text), self.tier.text_chars
+            if size > bound:
+                raise TooLargeError(f"text of {size} characters is over {bound}", param="text")
+            self._characters += size
+
+    def heard(self, seconds: float, now: float) -> float:
+        """Count audio in; returns for how many seconds the reader must rest (mostly 0.0)."""
+        self._audio_in += seconds
+        earned = (now - self._audio_at) * AUDIO_RATE
+        self._audio_credit = min(AUDIO_BURST, self._audio_credit + earned) - seconds
+        self._audio_at = now
+        return max(0.0, -self._audio_credit / AUDIO_RATE)
+
+    def spoke(self, seconds: float) -> None:
+        """Count audio out."""
+        self._audio_out += seconds
+
+    def is_idle(self, now: float) -> bool:
+        return now - self._last >= self.tier.idle
+
+    def is_over_time(self, now: float, *, mid_utterance: bool = False) -> bool:
+        grace = DURATION_GRACE if mid_utterance else 0.0
+        return now - self._started >= self.tier.duration + grace
+
+    def usage(self, now: float) -> Usage:
+        return Usage(
+            characters=self._characters,
+            audio_in=round(self._audio_in, 3),
+            audio_out=round(self._audio_out, 3),
+            messages=self._messages,
+            duration=round(now - self._started, 3),
+        )
+
+
+class Slots:
+    """Concurrent connections by key: reserved before the upgrade, released with the socket."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, int] = {}
+
+    def reserve(self, key: str, tier: Tier) -> None:
+        """Take one slot. Raises LimitError if the tier has none left."""
+        if self._taken.get(key, 0) >= tier.connections:
+            raise LimitError(
+                f"{tier.connections} concurrent connections are in use", retry_after=1.0
+            )
+        self._taken[key] = self._taken.get(key, 0) + 1
+
+    def release(self, key: str) -> None:
+        left = self._taken[key] - 1
+        if left:
+            self._taken[key] = left
+        else:
+            del self._taken[key]
+
+    def taken(self, key: str | None = None) -> int:
+        """Slots in use by one key, or by all."""
+        return sum(self._taken.values()) if key is None else self._taken.get(key, 0)

@@ -1,0 +1,389 @@
+"""WebSockets by picows, on both sides.
+
+picows has no public call to take over a connection that another server accepted, so its protocol
+class is made by hand here and nowhere else: the version is pinned, and a contract test holds it.
+uvicorn hands an upgrade request to `Door`, which asks `accept` and gives the transport to picows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+from picows import (
+    WSAutoPingStrategy,
+    WSError,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_connect,
+)
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+from ..errors import UpstreamError
+from ..wire.base import Endpoint, Frame
+from .base import (
+    CLOSE_TIMEOUT,
+    HANDSHAKE_TIMEOUT,
+    MAX_HEAD,
+    PING_INTERVAL,
+    Accept,
+    Acceptance,
+    Receiver,
+    Refusal,
+    parse_head,
+)
+
+log = logging.getLogger("voxway.net")
+_quiet = logging.getLogger("voxway.net.picows")
+_quiet.setLevel(logging.WARNING)
+UPSTREAM_FRAME_BYTES = 16 * 1024 * 1024
+
+
+class Link(WSListener):
+    """One open connection: `Socket` to its user, listener to picows."""
+
+    def __init__(self, receiver: Receiver, max_message: int) -> None:
+        self._receiver = receiver
+        self._max = max_message
+        self._transport: WSTransport | None = None
+        self._parts: list[bytes] = []
+        self._parts_size = 0
+        self._parts_text = False
+        self._code, self._reason = 1006, ""
+        self._closing = self._opened = False
+        self._cut: asyncio.TimerHandle | None = None
+
+    # Socket
+
+    def send(self, frame: Frame) -> None:
+        if self._transport is not None and not self._closing:
+            kind = WSMsgType.TEXT if isinstance(frame, str) else WSMsgType.BINARY
+            self._transport.send(kind, frame)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self._transport is None or self._closing:
+            return
+        self._closing = True
+        # A control frame holds 125 bytes, two of them the code.
+        self._transport.send_close(code, reason.encode()[:123])  # type: ignore[arg-type]
+        loop = asyncio.get_running_loop()
+        self._cut = loop.call_later(CLOSE_TIMEOUT, self._transport.disconnect, False)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.underlying_transport.resume_reading()
+
+    def close_unless_opened(self) -> None:
+        """picows says nothing to a listener whose upgrade it refused; its user must hear of it."""
+        if not self._opened:
+            self._receiver.closed(1006, "the upgrade request was not valid")
+
+    # picows
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport, self._opened = transport, True
+        self._receiver.opened(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == WSMsgType.CLOSE:
+            self._peer_closes(transport, frame)
+        elif self._closing or kind in (WSMsgType.PING, WSMsgType.PONG):
+            return
+        elif not frame.fin or kind == WSMsgType.CONTINUATION:
+            self._fragment(frame)
+        elif self._parts:
+            self.close(1002, "a new message inside a fragmented one")
+        elif kind == WSMsgType.BINARY:
+            self._receiver.frame(frame.get_payload_as_bytes())
+        else:
+            self._text(frame.get_payload_as_bytes())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+        self._transport = None
+        self._receiver.closed(self._code, self._reason)
+
+    def pause_writing(self) -> None:
+        self._receiver.writable(False)
+
+    def resume_writing(self) -> None:
+        self._receiver.writable(True)
+
+    def _text(self, payload: bytes) -> None:
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            self.close(1007, "a text frame that is not UTF-8")
+            return
+        self._receiver.frame(text)
+
+    def _fragment(self, frame: WSFrame) -> None:
+        opens = frame.msg_type != WSMsgType.CONTINUATION
+        if opens == bool(self._parts):
+            self.close(1002, "fragments out of order")
+            return
+        if opens:
+            self._parts_text = frame.msg_type == WSMsgType.TEXT
+        self._parts.append(frame.get_payload_as_bytes())
+        self._parts_size += frame.payload_size
+        if self._parts_size > self._max:
+            self.close(1009, f"message over {self._max} bytes")
+        elif frame.fin:
+            whole = b"".join(self._parts)
+            self._parts, self._parts_size = [], 0
+            if self._parts_text:
+                self._text(whole)
+            else:
+                self._receiver.frame(whole)
+
+    def _peer_closes(self, transport: WSTransport, frame: WSFrame) -> None:
+        # picows gives its enum for the codes it knows and a bare int for all others, 0 for none.
+        code: Any = frame.get_close_code()
+        self._code = int(getattr(code, "value", code) or 1005)
+        self._reason = (frame.get_close_message() or b"").decode("utf-8", "replace")
+        if not self._closing:
+            self._closing = True
+            echo = 1000 if self._code == 1005 else self._code
+            transport.send_close(echo, b"")  # type: ignore[arg-type]
+        transport.disconnect()
+
+
+def _protocol(
+    listener_factory: Callable[..., Any],
+    max_frame: int,
+    ping: bool,
+    client: Endpoint | None = None,
+    cls: type = WSProtocol,
+) -> Any:
+    path = None
+    if client is not None:
+        path = "/" + client.url.split("://", 1)[1].partition("/")[2]
+    return cls(
+        "localhost" if client else None,
+        path,
+        client is not None,
+        listener_factory,
+        _quiet,
+        True,  # disconnect on an exception in a callback
+        HANDSHAKE_TIMEOUT,
+        ping,
+        PING_INTERVAL,
+        PING_INTERVAL,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        True,  # answer pings
+        max_frame,
+        _headers(client) if client else None,
+        16 * 1024,
+    )
+
+
+class Door(asyncio.Protocol):
+    """One connection before its upgrade: reads the request, asks `accept`, hands over to picows."""
+
+    def __init__(self, accept: Accept) -> None:
+        self._accept = accept
+        self._head = b""
+        self._asked: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(HANDSHAKE_TIMEOUT, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if self._asked is None and b"\r\n\r\n" in self._head:
+            # uvicorn makes this object the transport's protocol right after this call, so the
+            # hand-over has to wait for the next turn of the loop in any case.
+            self._asked = asyncio.get_running_loop().create_task(self._ask())
+        elif len(self._head) > MAX_HEAD:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def eof_received(self) -> None:
+        return None
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+    async def _ask(self) -> None:
+        peer = self._transport.get_extra_info("peername")
+        secure = self._transport.get_extra_info("ssl_object") is not None
+        head = self._head.split(b"\r\n\r\n", 1)[0]
+        try:
+            request = parse_head(head, str(peer[0]) if peer else "", secure)
+        except ValueError:
+            self._transport.abort()
+            return
+        verdict = await self._accept(request)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport.is_closing():
+            if isinstance(verdict, Acceptance):
+                verdict.receiver.closed(1006, "gone before the upgrade")
+            return
+        self._hand_over(verdict)
+
+    def _hand_over(self, verdict: Refusal | Acceptance) -> None:
+        limit = verdict.max_message if isinstance(verdict, Acceptance) else MAX_HEAD
+        link = Link(verdict.receiver, limit) if isinstance(verdict, Acceptance) else None
+        protocol = _protocol(lambda _: _answer(verdict, link), limit, ping=True)
+        protocol.connection_made(tcp_like(self._transport))
+        self._transport.set_protocol(protocol)
+        self._asked = None
+        data = self._head
+        while data:
+            buffer = protocol.get_buffer(-1)
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            del buffer
+            protocol.buffer_updated(size)
+            data = data[size:]
+        if link is not None:
+            link.close_unless_opened()
+
+
+def _answer(verdict: Refusal | Acceptance, link: Link | None) -> WSUpgradeResponseWithListener:
+    if isinstance(verdict, Refusal):
+        refused = WSUpgradeResponse.create_error_response(
+            verdict.status, verdict.body, dict(verdict.headers)
+        )
+        return WSUpgradeResponseWithListener(refused, None)
+    headers = dict(verdict.headers)
+    if verdict.subprotocol is not None:
+        headers["Sec-WebSocket-Protocol"] = verdict.subprotocol
+    accepted = WSUpgradeResponse.create_101_response(headers)
+    return WSUpgradeResponseWithListener(accepted, link)
+
+
+class _UnixSocket:
+    """picows sets TCP options on every socket; a Unix socket has none."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    def setsockopt(self, *options: Any) -> None: ...
+
+    def getsockopt(self, *options: Any) -> int:
+        return 0
+
+    def fileno(self) -> int:
+        return int(self._socket.fileno())
+
+
+class _UnixTransport:
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        value = self._transport.get_extra_info(name, default)
+        return _UnixSocket(value) if name == "socket" else value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def tcp_like(transport: asyncio.Transport) -> Any:
+    """The transport itself, or for a Unix socket one that bears TCP options."""
+    sock = transport.get_extra_info("socket")
+    return _UnixTransport(transport) if sock.family.name == "AF_UNIX" else transport
+
+
+class _UnixProtocol(WSProtocol):  # type: ignore[misc]
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(tcp_like(transport))
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    headers = dict(endpoint.headers)
+    if endpoint.subprotocols:
+        headers["Sec-WebSocket-Protocol"] = ", ".join(endpoint.subprotocols)
+    return headers
+
+
+async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
+    """Connect and hand the socket to `receiver.opened`. Raises UpstreamError if that fails."""
+
+    def link(*_: Any) -> Link:
+        return Link(receiver, UPSTREAM_FRAME_BYTES)
+
+    try:
+        if endpoint.unix is None:
+            await ws_connect(
+                link,
+                endpoint.url,
+                ssl_context=ssl,
+                websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
+                logger_name=_quiet,
+                enable_auto_ping=True,
+                auto_ping_idle_timeout=PING_INTERVAL,
+                auto_ping_reply_timeout=PING_INTERVAL,
+                max_frame_size=UPSTREAM_FRAME_BYTES,
+                extra_headers=_headers(endpoint),
+            )
+        else:
+            make = lambda: _protocol(  # noqa: E731 - asyncio wants a factory
+                link, UPSTREAM_FRAME_BYTES, True, endpoint, _UnixProtocol
+            )
+            loop = asyncio.get_running_loop()
+            _, protocol = await loop.create_unix_connection(make, endpoint.unix)
+            await protocol.wait_until_handshake_complete()
+    except WSError as error:
+        raise refused_by(error) from error
+    except OSError as error:
+        raise UpstreamError(
+            f"cannot connect: {error.strerror or type(error).__name__}",
+            code="backend_connection_failed",
+        ) from error
+
+
+def refused_by(error: WSError) -> UpstreamError:
+    """The error for an upgrade that was not granted. 429 and 503 mean: full, try later."""
+    response = getattr(error, "response", None)
+    status = int(response.status) if response is not None else 0
+    code = "backpressure" if status in (429, 503) else "backend_connection_failed"
+    detail = f"status {status}" if status else type(error).__name__
+    retry = None
+    if response is not None:
+        with contextlib.suppress(ValueError, TypeError):
+            retry = float(response.headers.get("Retry-After"))
+    return UpstreamError(f"upgrade refused: {detail}", code=code, retry_after=retry)
+
+
+async def listen(
+    accept: Accept, *, unix: str | None = None, host: str = "", port: int = 0
+) -> asyncio.Server:
+    """Serve WebSockets without HTTP beside them, as an engine worker does."""
+    loop = asyncio.get_running_loop()
+    if unix is not None:
+        return await loop.create_unix_server(lambda: Door(accept), unix)
+    return await loop.create_server(lambda: Door(accept), host, port)
+
+
+def uvicorn_door(accept: Accept) -> Any:
+    """uvicorn's `ws` setting: what it makes, like a class, for each upgrade request."""
+
+    def make(**_: Any) -> Door:
+        return Door(accept)
+
+    return make

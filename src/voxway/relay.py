@@ -1,0 +1,174 @@
+"""Drive one session: frames of both sockets in, what the session decides out, in one callback.
+
+Per frame there is no task, no queue and no await: decode, ask the session, encode, write. When one
+side cannot take more, reading from the other one rests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, assert_never
+
+from .errors import GatewayError, TooLargeError
+from .events import Event, Start
+from .net.base import Receiver, Socket
+from .peers import Upstream
+from .session.actions import Action, Close, Rest, State, ToClient, ToUpstream
+from .wire.base import Codec, Frame, decode
+
+Clock = Callable[[], float]
+Dial = Callable[[Receiver], Awaitable[None]]
+
+
+class Session(Protocol):
+    """What a relay needs of a session; `session/` has one for speech and one for recognition."""
+
+    @property
+    def state(self) -> State: ...
+
+    def from_client(self, command: Event, now: float) -> Iterable[Action]: ...
+
+    def from_upstream(self, event: Event, epoch: int, now: float) -> Iterable[Action]: ...
+
+    def upstream_lost(self, message: str, now: float) -> Iterable[Action]: ...
+
+    def fail(self, error: GatewayError, now: float) -> Iterable[Action]: ...
+
+    def tick(self, now: float) -> Iterable[Action]: ...
+
+    def end(self, reason: str, now: float) -> Iterable[Action]: ...
+
+
+class Relay:
+    """Receiver of the client's socket. `dial` connects an upstream; `ended` is called once, when
+    the client's socket is gone."""
+
+    def __init__(
+        self,
+        session: Session,
+        codecs: tuple[Codec, Codec],
+        dial: Dial,
+        clock: Clock,
+        max_message: int,
+        ended: Callable[[int, str], None],
+    ) -> None:
+        self._session = session
+        self._codec, upstream_codec = codecs
+        self._dial = dial
+        self._clock = clock
+        self._max_message = max_message
+        self._ended = ended
+        self._client: Socket | None = None
+        self._upstream = Upstream(upstream_codec, self)
+        self._dialling: asyncio.Task[None] | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._upstream_full = False
+
+    # The client's side
+
+    def opened(self, socket: Socket) -> None:
+        self._client = socket
+
+    def frame(self, frame: Frame) -> None:
+        size = len(frame)
+        # A character is up to four bytes: only a frame near the bound is worth encoding.
+        if isinstance(frame, str) and size * 4 > self._max_message:
+            size = len(frame.encode())
+        if size > self._max_message:
+            self.fail(TooLargeError(f"message of {size} bytes is over {self._max_message}"))
+            return
+        now = self._clock()
+        for command in decode(self._codec, frame):
+            self._perform(self._session.from_client(command, now))
+
+    def writable(self, writable: bool) -> None:
+        if writable:
+            self._upstream.resume()
+        else:
+            self._upstream.pause()
+
+    def closed(self, code: int, reason: str) -> None:
+        self._client = None
+        self._let_go()
+        self._ended(code, reason)
+
+    # The upstream's side
+
+    def from_upstream(self, event: Event, epoch: int) -> None:
+        self._perform(self._session.from_upstream(event, epoch, self._clock()))
+
+    def upstream_lost(self, message: str) -> None:
+        self._perform(self._session.upstream_lost(message, self._clock()))
+
+    def upstream_writable(self, writable: bool) -> None:
+        self._upstream_full = not writable
+        self._read_or_rest()
+
+    # From outside
+
+    def tick(self) -> None:
+        """Let time pass; called about once a second."""
+        self._perform(self._session.tick(self._clock()))
+
+    def fail(self, error: GatewayError) -> None:
+        """Tell the client of an error that is not the session's own."""
+        self._perform(self._session.fail(error, self._clock()))
+
+    def end(self, reason: str) -> None:
+        """End the session from our side."""
+        self._perform(self._session.end(reason, self._clock()))
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case ToClient(event=event):
+                    if self._client is not None:
+                        for frame in self._codec.encode(event):
+                            self._client.send(frame)
+                case ToUpstream(event=event):
+                    if isinstance(event, Start):
+                        self._open_upstream()
+                    self._upstream.send(event)
+                case Rest(seconds=seconds):
+                    self._rest(seconds)
+                case Close(code=code, reason=reason):
+                    self._let_go()
+                    if self._client is not None:
+                        self._client.close(code, reason)
+                case unmatched:
+                    assert_never(unmatched)
+
+    def _open_upstream(self) -> None:
+        self._dialling = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            await self._dial(self._upstream)
+        except GatewayError as error:
+            self.fail(error)
+
+    def _let_go(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+        if self._resting is not None:
+            self._resting.cancel()
+        self._upstream.close()
+
+    def _rest(self, seconds: float) -> None:
+        if self._resting is None:
+            loop = asyncio.get_running_loop()
+            self._resting = loop.call_later(seconds, self._rested)
+            self._read_or_rest()
+
+    def _rested(self) -> None:
+        self._resting = None
+        self._read_or_rest()
+
+    def _read_or_rest(self) -> None:
+        if self._client is None:
+            return
+        if self._upstream_full or self._resting is not None:
+            self._client.pause()
+        else:
+            self._client.resume()

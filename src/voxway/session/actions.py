@@ -1,0 +1,125 @@
+"""What a session tells its relay to do, and what every session has: a state, a meter, an end.
+
+Pure: events in, actions out, the time (seconds, monotonic) an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
+
+from msgspec import Struct
+
+from ..errors import RULES, GatewayError, ProtocolError
+from ..events import Ended, Event, Failed, Malformed
+from ..limits import Meter
+
+
+class ToClient(Struct, frozen=True):
+    """Say this to the client."""
+
+    event: Event
+
+
+class ToUpstream(Struct, frozen=True):
+    """Say this to whoever does the work. The first `Start` is what makes the relay dial."""
+
+    event: Event
+
+
+class Rest(Struct, frozen=True):
+    """Do not read from the client for so many seconds."""
+
+    seconds: float
+
+
+class Close(Struct, frozen=True):
+    """Close both sockets; this code and reason for the client."""
+
+    code: int
+    reason: str
+
+
+Action = ToClient | ToUpstream | Rest | Close
+
+
+class State(Enum):
+    NEW = auto()  # nothing configured yet
+    OPEN = auto()
+    FINISHING = auto()  # no more input; outstanding work is being delivered
+    CLOSED = auto()
+
+
+class Identity(Struct, frozen=True):
+    """The ids of one session, in every log line and on the wire."""
+
+    session_id: str
+    request_id: str
+    model_asked: str
+
+
+# How long outstanding work may take after the client said that it is done.
+FINISH_TIMEOUT = 15.0
+
+
+class Life:
+    """The part that speech and recognition sessions share: admission, failure, the end."""
+
+    def __init__(self, identity: Identity, meter: Meter, notices: Sequence[Event] = ()) -> None:
+        self.identity = identity
+        self._notices = notices
+        self.meter = meter
+        self.state = State.NEW
+        self._finish_by = 0.0
+
+    def admit(self, command: Event, now: float) -> None:
+        """Count a command. Raises GatewayError if it is malformed or over a limit."""
+        self.meter.admit(command, now)
+        if isinstance(command, Malformed):
+            raise ProtocolError(command.message, code=command.code, param=command.param)
+
+    def fail(self, error: GatewayError, now: float) -> Iterator[Action]:
+        """Tell the client; end the session if the table says so."""
+        fatal = error.rule.close_code is not None
+        wait = f"; retry after {error.retry_after:.0f} s" if error.retry_after else ""
+        yield ToClient(
+            Failed(error.error, error.message + wait, error.rule.retryable, fatal, error.param)
+        )
+        if fatal:
+            yield from self.end(error.error, now)
+
+    def end(self, reason: str, now: float) -> Iterator[Action]:
+        """The last words to the client: `Ended`, then the close code that fits the reason."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        yield ToClient(Ended(reason, self.meter.usage(now)))
+        rule = RULES.get(reason)
+        yield Close(rule.close_code or 1000 if rule else 1000, reason)
+
+    def ready(self, ready: Event) -> Iterator[Action]:
+        """Tell the client that work can begin, and what it should know beforehand."""
+        yield ToClient(ready)
+        yield from map(ToClient, self._notices)
+
+    def finish(self, now: float) -> None:
+        """No more input: outstanding work has FINISH_TIMEOUT."""
+        self.state = State.FINISHING
+        self._finish_by = now + FINISH_TIMEOUT
+
+    def tick(self, now: float, *, mid_utterance: bool) -> Iterator[Action]:
+        """End a session whose time is up."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.FINISHING and now >= self._finish_by:
+            yield from self.end("finish_timeout", now)
+        elif self.meter.is_idle(now):
+            yield from self.end("idle_timeout_exceeded", now)
+        elif self.meter.is_over_time(now, mid_utterance=mid_utterance):
+            yield from self.end("max_connection_duration_exceeded", now)
+
+
+def upstream_failure(event: Failed) -> GatewayError:
+    """An upstream's error as one of ours: its code if the table has it."""
+    code = event.code if event.code in RULES else "provider_error"
+    return GatewayError(event.message, code=code, param=event.param)

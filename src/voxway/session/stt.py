@@ -1,0 +1,236 @@
+"""One client that sends audio and one upstream that writes it down, kept in step.
+
+Audio goes through as it comes: only its bounds, its alignment to whole samples and its time are
+looked at. Every finalize gets one final transcript; `close` first delivers what is outstanding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ..audio.formats import AudioFormat, checked_rate, encoding_named
+from ..audio.wav import RiffStripper
+from ..catalog import Model
+from ..errors import GatewayError, ProtocolError, UpstreamError
+from ..events import (
+    Audio,
+    Cleared,
+    Ended,
+    Event,
+    Failed,
+    Finish,
+    Flush,
+    KeepAlive,
+    ListenOptions,
+    Ready,
+    Start,
+    Transcript,
+)
+from ..limits import Meter
+from .actions import (
+    Action,
+    Identity,
+    Life,
+    Rest,
+    State,
+    ToClient,
+    ToUpstream,
+    upstream_failure,
+)
+from .tts import checked_language
+
+
+class SttSession:
+    """See the module. `options` are those in force once the session is open."""
+
+    def __init__(
+        self, identity: Identity, model: Model, meter: Meter, notices: Sequence[Event] = ()
+    ) -> None:
+        self.options = ListenOptions()
+        self._life = Life(identity, meter, notices)
+        self._model = model
+        self._format = AudioFormat(model.default_encoding, model.default_rate)
+        self._carry = b""
+        self._stripper: RiffStripper | None = None
+        self._told_misaligned = False
+        self._finalizing = 0
+
+    @property
+    def state(self) -> State:
+        return self._life.state
+
+    def from_client(self, command: Event, now: float) -> Iterator[Action]:
+        """What to do about a command."""
+        if self._life.state in (State.CLOSED, State.FINISHING):
+            return
+        try:
+            self._life.admit(command, now)
+            yield from self._command(command, now)
+        except GatewayError as error:
+            yield from self._life.fail(error, now)
+
+    def from_upstream(self, event: Event, epoch: int, now: float) -> Iterator[Action]:
+        """What to do about an event. A recognizer's words never go stale: `epoch` is not used."""
+        if self._life.state is State.CLOSED:
+            return
+        match event:
+            case Transcript(from_finalize=answers):
+                self._finalizing = max(0, self._finalizing - answers)
+                yield ToClient(event)
+            case Ready():
+                yield from self._life.ready(self._ready())
+            case Failed():
+                yield from self._life.fail(upstream_failure(event), now)
+            case Ended():
+                yield from self._upstream_done(now)
+            case KeepAlive() | Cleared():
+                return
+            case _:
+                yield ToClient(event)
+
+    def upstream_lost(self, message: str, now: float) -> Iterator[Action]:
+        """The upstream is gone for good."""
+        if self._life.state is not State.CLOSED:
+            yield from self._life.fail(UpstreamError(message, code="backend_error"), now)
+
+    def fail(self, error: GatewayError, now: float) -> Iterator[Action]:
+        """Something outside went wrong: tell the client as the error table says."""
+        if self._life.state is not State.CLOSED:
+            yield from self._life.fail(error, now)
+
+    def tick(self, now: float) -> Iterator[Action]:
+        """What the passing of time asks for; called about once a second."""
+        yield from self._life.tick(now, mid_utterance=self._finalizing > 0)
+
+    def end(self, reason: str, now: float) -> Iterator[Action]:
+        """End it from our side, as when the process goes down."""
+        yield from self._life.end(reason, now)
+
+    def _upstream_done(self, now: float) -> Iterator[Action]:
+        if self._life.state is State.FINISHING:
+            yield from self._life.end("client_closed", now)
+        else:
+            yield from self.upstream_lost("the recognizer ended the session", now)
+
+    def _command(self, command: Event, now: float) -> Iterator[Action]:
+        match command:
+            case Audio(data=data):
+                yield from self._open()
+                yield from self._hear(data, now)
+            case Start(options=options):
+                yield from self._start(options)
+            case Flush():
+                yield from self._open()
+                self._finalizing += 1
+                yield ToUpstream(command)
+            case KeepAlive(reply=reply):
+                if reply:
+                    yield ToClient(KeepAlive())
+            case Finish():
+                yield from self._finish(command, now)
+            case _:
+                name = type(command).__name__.lower()
+                raise ProtocolError(f"{name} on a speech-to-text socket", param="type")
+
+    def _open(self) -> Iterator[Action]:
+        if self._life.state is State.NEW:
+            yield from self._start(None)
+
+    def _start(self, options: object) -> Iterator[Action]:
+        if self._life.state is not State.NEW:
+            raise ProtocolError(
+                "init: the session is configured already; open another socket to change it",
+                param="type",
+            )
+        given = options if isinstance(options, ListenOptions) else ListenOptions()
+        self.options = resolve(given, self._model)
+        self._format = AudioFormat(
+            self.options.encoding or self._model.default_encoding,
+            self.options.sample_rate or self._model.default_rate,
+        )
+        if self._format.encoding in ("linear16", "linear32"):
+            self._stripper = RiffStripper()
+        self._life.state = State.OPEN
+        yield ToUpstream(Start(self.options))
+
+    def _hear(self, data: bytes, now: float) -> Iterator[Action]:
+        if not data:
+            raise ProtocolError("audio: frame of 0 bytes", param="audio")
+        if self._stripper is not None:
+            data, error = self._without_header(data)
+            if error is not None:
+                yield from self._life.fail(error, now)
+        sample = self._format.frame_bytes
+        if sample > 1:
+            data, error = self._aligned(data, sample)
+            if error is not None:
+                yield from self._life.fail(error, now)
+        if data:
+            yield ToUpstream(Audio(data))
+            rest = self._life.meter.heard(self._format.seconds(len(data)), now)
+            if rest > 0.0:
+                yield Rest(rest)
+
+    def _without_header(self, data: bytes) -> tuple[bytes, ProtocolError | None]:
+        assert self._stripper is not None
+        data = self._stripper.feed(data)
+        if self._stripper.header is None:
+            if data:
+                self._stripper = None  # the start has been seen, and it is audio
+            return data, None
+        self._stripper = None
+        return data, ProtocolError(
+            f"audio: a RIFF/WAVE header inside {self._format.encoding}; it was left out: send raw "
+            "samples, or ask for encoding wav",
+            param="audio",
+        )
+
+    def _aligned(self, data: bytes, sample: int) -> tuple[bytes, ProtocolError | None]:
+        """Whole samples only; the odd bytes wait for the next frame, so that nothing is lost."""
+        size = len(data)
+        if self._carry:
+            data, self._carry = self._carry + data, b""
+        whole = len(data) - len(data) % sample
+        if whole == len(data):
+            return data, None
+        data, self._carry = data[:whole], data[whole:]
+        if self._told_misaligned:
+            return data, None
+        self._told_misaligned = True
+        return data, ProtocolError(
+            f"audio: frame of {size} bytes is not whole {sample}-byte samples; "
+            "its rest is joined to the next frame (said once)",
+            param="audio",
+        )
+
+    def _finish(self, command: Finish, now: float) -> Iterator[Action]:
+        if command.abort or self._life.state is State.NEW:
+            yield from self._life.end("client_closed", now)
+        else:
+            self._life.finish(now)
+            yield ToUpstream(Finish())
+
+    def _ready(self) -> Ready:
+        identity = self._life.identity
+        return Ready(
+            identity.session_id,
+            identity.request_id,
+            identity.model_asked,
+            self._format.encoding,
+            self._format.sample_rate,
+            self._model.capabilities,
+        )
+
+
+def resolve(options: ListenOptions, model: Model) -> ListenOptions:
+    """The options with the model's defaults filled in. Raises ConfigError naming the field."""
+    rate = model.default_rate if options.sample_rate is None else options.sample_rate
+    encoding = options.encoding or model.default_encoding
+    return msgspec.structs.replace(
+        options,
+        language=checked_language(options.language, model),
+        encoding=encoding_named(encoding, model.encodings, "encoding"),
+        sample_rate=checked_rate(rate, "sample_rate"),
+    )

@@ -1,0 +1,145 @@
+"""Keep the engine workers of this machine running, and say where each is to be dialled.
+
+A worker is a child process that dies with us (it reads our end of a pipe) and is started again with
+backoff when it dies alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import structlog
+
+from .backoff import doubling
+from .catalog import LOCAL
+from .config import EngineSetting
+from .errors import UpstreamError
+from .wire.base import Endpoint
+
+log = structlog.get_logger("voxway")
+
+START_TIMEOUT = 60.0  # seconds until a new worker must listen
+WAIT_TIMEOUT = 20.0  # seconds that a session waits for a worker which is starting
+STABLE_AFTER = 30.0  # seconds of life after which the backoff starts anew
+POLL = 0.02
+
+Status = Literal["starting", "ready", "restarting", "remote"]
+
+
+class Worker:
+    """One engine: a child process here, or somebody else's at an address."""
+
+    def __init__(self, setting: EngineSetting, directory: Path) -> None:
+        self.model = setting.model
+        self.status: Status = "starting" if setting.address == "auto" else "remote"
+        self.restarts = 0
+        self._ready = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._socket = directory / f"{setting.model.replace('/', '-').replace(':', '-')}.sock"
+        self._address = f"unix:{self._socket}" if setting.address == "auto" else setting.address
+        if self.status == "remote":
+            self._ready.set()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    async def endpoint(self) -> Endpoint:
+        """Where to dial, once the worker listens. Raises UpstreamError if that takes too long."""
+        try:
+            async with asyncio.timeout(WAIT_TIMEOUT):
+                await self._ready.wait()
+        except TimeoutError:
+            raise UpstreamError(f"the engine {self.model} is not up", code="not_ready") from None
+        kind = LOCAL[self.model].kind
+        path = f"/v1/{kind}/{quote(self.model)}"
+        if self._address.startswith("unix:"):
+            return Endpoint(f"ws://engine{path}", unix=self._address.removeprefix("unix:"))
+        return Endpoint(f"ws://{self._address.removeprefix('tcp:')}{path}")
+
+    async def run(self) -> None:
+        """Keep it running until cancelled."""
+        if self.status == "remote":
+            return
+        loop = asyncio.get_running_loop()
+        delays = doubling(0.1, 10.0)
+        try:
+            while True:
+                started = loop.time()
+                await self._live()
+                self._ready.clear()
+                self.status, self.restarts = "restarting", self.restarts + 1
+                if loop.time() - started > STABLE_AFTER:
+                    delays = doubling(0.1, 10.0)
+                delay = next(delays)
+                log.warning("engine died", model=self.model, restarts=self.restarts, delay=delay)
+                await asyncio.sleep(delay)
+        finally:
+            await self._stop()
+
+    async def _live(self) -> None:
+        """One life of the process: start it, wait until it listens, wait until it ends."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._socket)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "voxway.cli.main",
+            "engine",
+            self.model,
+            "--listen",
+            self._address,
+            "--until-stdin-closes",
+            stdin=asyncio.subprocess.PIPE,
+        )
+        exited = asyncio.ensure_future(self._process.wait())
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                # A child can only be asked whether it listens.
+                while not exited.done() and not await self._listens():  # noqa: ASYNC110
+                    await asyncio.sleep(POLL)
+        except TimeoutError:
+            log.error("engine does not listen", model=self.model, seconds=START_TIMEOUT)
+            self._process.kill()
+        if not exited.done():
+            self.status = "ready"
+            self._ready.set()
+        await exited
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_unix_connection(str(self._socket))
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def _stop(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            async with asyncio.timeout(3.0):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+
+
+class Supervisor:
+    """All engines of one gateway."""
+
+    def __init__(self, settings: Sequence[EngineSetting], directory: Path) -> None:
+        self.workers = {setting.model: Worker(setting, directory) for setting in settings}
+
+    async def run(self) -> None:
+        """Keep them running until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for worker in self.workers.values():
+                group.create_task(worker.run())

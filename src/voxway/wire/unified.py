@@ -1,0 +1,391 @@
+"""The unified protocol: one set of JSON messages for every voice and every recognizer.
+
+Documented routes carry speech as base64 in `audio_chunk`; the bridge and the engine workers carry
+it as binary frames. `Server` is the gateway's side, `Client` that of whoever connects to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, assert_never
+
+import msgspec
+import pybase64
+from msgspec import Struct
+
+from ..audio.formats import SAMPLE_BYTES, AudioFormat
+from ..errors import ProtocolError
+from ..events import (
+    Audio,
+    Cancel,
+    Clear,
+    Cleared,
+    Ended,
+    Event,
+    Failed,
+    Finish,
+    Flush,
+    Flushed,
+    KeepAlive,
+    ListenOptions,
+    Options,
+    Ready,
+    SegmentEnd,
+    SegmentStart,
+    SpeakOptions,
+    SpeechStarted,
+    Start,
+    Text,
+    Transcript,
+    UtteranceEnd,
+    Warning,
+    Word,
+    Words,
+)
+from . import unified_messages as m
+from .base import Frame, dump, invalid, parser
+
+Task = Literal["tts", "stt"]
+
+
+class Style(Struct, frozen=True):
+    """What differs between the routes that speak this protocol."""
+
+    task: Task
+    binary_audio: bool = False
+    terminals: Literal["both", "audio_end", "flushed"] = "both"
+    acknowledge_cancel: bool = True
+
+
+# Names that earlier generations of this protocol gave to the same messages.
+ALIASES = {"input_text": "text", "speak": "text", "synthesize": "text", "start": "init"}
+TYPES = frozenset(struct.__struct_config__.tag for struct in m.CommandMsg.__args__)
+
+_command = msgspec.json.Decoder(m.CommandMsg).decode
+_any = parser(Any)
+_reply = parser(m.ReplyMsg)
+
+
+def read_command(frame: str) -> m.CommandMsg:
+    """The message in a text frame. Raises ProtocolError that names the field at fault."""
+    try:
+        message: m.CommandMsg = _command(frame)
+        return message
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _read_tolerantly(_any(frame))
+
+
+def _read_tolerantly(message: object) -> m.CommandMsg:
+    """Other letter case and earlier names are accepted; what is still wrong is said precisely."""
+    if not isinstance(message, dict):
+        kind = "array" if isinstance(message, list) else type(message).__name__
+        raise ProtocolError(f"a message is a JSON object with a `type`, not {kind}", param="type")
+    if "type" not in message:
+        raise ProtocolError("type: the message has no `type`", param="type")
+    if not isinstance(message["type"], str):
+        raise ProtocolError("type: not a string", param="type")
+    lower = message["type"].strip().lower()
+    known = ALIASES.get(lower, lower)
+    if known not in TYPES:
+        shown = lower[:40]
+        raise ProtocolError(
+            f"type: unknown message type {shown!r}; known are {', '.join(sorted(TYPES))}",
+            param="type",
+        )
+    try:
+        renamed: m.CommandMsg = msgspec.convert(message | {"type": known}, m.CommandMsg)
+        return renamed
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from None
+
+
+def start_from(message: m.InitMsg, task: Task) -> Start:
+    """The vocabulary's form of `init`."""
+    c = message.config
+    partials = (c.enable_partials, c.enable_partial_transcripts)
+    options: Options
+    if task == "tts":
+        options = SpeakOptions(
+            voice=message.voice or message.voice_id,
+            language=c.language or message.language,
+            encoding=c.encoding,
+            sample_rate=c.sample_rate,
+            speed=c.speed,
+            word_timestamps=c.enable_word_timestamps,
+            extra={} if c.seed is None else {"seed": c.seed},
+        )
+    else:
+        options = ListenOptions(
+            language=c.language or message.language,
+            encoding=c.encoding,
+            sample_rate=c.sample_rate,
+            partials=next((p for p in partials if p is not None), True),
+            vad_events=c.enable_vad,
+            word_timestamps=c.enable_word_timestamps,
+            diarization=c.enable_diarization,
+        )
+    return Start(options)
+
+
+class Server:
+    """The gateway's side of one socket: reads commands, writes events."""
+
+    def __init__(self, style: Style, context_id: str = "") -> None:
+        self._style = style
+        self._context_id = context_id
+        self._sequence = 0
+        self._format: AudioFormat | None = None
+
+    def decode(self, frame: Frame) -> Iterator[Event]:  # noqa: C901 - one case a message
+        if isinstance(frame, bytes):
+            yield Audio(frame)
+            return
+        match read_command(frame):
+            case m.InitMsg() as init:
+                self._context_id = init.context_id or self._context_id
+                yield start_from(init, self._style.task)
+            case m.TextMsg(text=text, flush=flush, partial=partial):
+                yield Text(text, partial)
+                if flush:
+                    yield Flush()
+            case m.AudioMsg(data=data):
+                yield Audio(data)
+            case m.FlushMsg() | m.FinalizeMsg():
+                yield Flush()
+            case m.ClearMsg():
+                yield Clear()
+            case m.CancelMsg():
+                yield Cancel()
+            case m.CloseMsg():
+                yield Finish(abort=self._style.task == "tts")
+            case m.KeepAliveMsg():
+                yield KeepAlive()
+            case m.PingMsg():
+                yield KeepAlive(reply=True)
+            case unmatched:
+                assert_never(unmatched)
+
+    def encode(self, event: Event) -> Iterable[Frame]:
+        if isinstance(event, Audio):
+            return (event.data if self._style.binary_audio else self._audio_chunk(event.data),)
+        return map(dump, self._messages(event))
+
+    def _audio_chunk(self, data: bytes) -> str:
+        # The one hot message: a template and a fast base64 cost a tenth of a JSON encoder.
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        ms = round(self._format.seconds(len(data)) * 1000) if self._format else 0
+        duration = f',"duration_ms":{ms}' if ms else ""
+        context = f',"context_id":{dump(self._context_id)}' if self._context_id else ""
+        return (
+            f'{{"type":"audio_chunk","data":"{pybase64.b64encode_as_string(data)}",'
+            f'"sequence":{sequence}{duration}{context}}}'
+        )
+
+    def _messages(self, event: Event) -> Iterator[m.Message]:  # noqa: C901 - one case an event
+        context = self._context_id or None
+        match event:
+            case Transcript():
+                yield _transcript(event)
+            case Flushed(duration=duration):
+                if self._style.terminals != "audio_end":
+                    yield m.FlushedMsg()
+                if self._style.terminals != "flushed":
+                    yield m.AudioEndMsg(duration, context)
+            case Cleared(cancelled=False):
+                yield m.ClearedMsg()
+            case Cleared():
+                if self._style.acknowledge_cancel:
+                    yield m.AudioEndMsg(None, context)
+            case Ready():
+                if event.encoding in SAMPLE_BYTES:
+                    self._format = AudioFormat(event.encoding, event.sample_rate)
+                yield m.ReadyMsg(
+                    event.session_id,
+                    event.request_id or None,
+                    event.model or None,
+                    event.encoding or None,
+                    event.sample_rate or None,
+                    event.capabilities,
+                    context,
+                )
+            case Failed() as f:
+                yield m.ErrorMsg(f.code, f.message, f.retryable, f.param, context)
+            case Ended(reason=reason, usage=usage):
+                yield m.SessionEndedMsg(reason, usage, context)
+            case _:
+                yield from _plain(event)
+
+
+def _plain(event: Event) -> Iterator[m.Message]:
+    """The events whose message needs nothing but the event."""
+    match event:
+        case Words(words=words):
+            yield m.WordsMsg(tuple(map(_timed, words)))
+        case SegmentStart(id=id, text=text):
+            yield m.SegmentStartMsg(id, text)
+        case SegmentEnd(id=id):
+            yield m.SegmentEndMsg(id)
+        case SpeechStarted(at=at):
+            yield m.SpeechStartedMsg(at)
+        case UtteranceEnd(last_word_end=end):
+            yield m.UtteranceEndMsg(end)
+        case Warning(code=code, message=message, option=option, model=model):
+            yield m.WarningMsg(code, message, option, model)
+        case KeepAlive():
+            yield m.PongMsg()
+        case _:
+            raise TypeError(f"{type(event).__name__} is not said to a client")
+
+
+def _transcript(t: Transcript) -> m.PartialMsg | m.FinalMsg:
+    if not t.final:
+        return m.PartialMsg(t.text, t.confidence, t.language)
+    return m.FinalMsg(
+        t.text,
+        t.confidence,
+        t.language,
+        t.duration,
+        t.start,
+        tuple(map(_timed, t.words)),
+        t.from_finalize,
+    )
+
+
+def _timed(w: Word) -> m.TimedWord:
+    return m.TimedWord(w.text, round(w.start, 3), round(w.end, 3), w.confidence, w.speaker)
+
+
+def _word(w: m.TimedWord) -> Word:
+    return Word(text=w.word, start=w.start, end=w.end, confidence=w.confidence, speaker=w.speaker)
+
+
+class Client:
+    """The side of whoever connects: an SDK, a tool, or the gateway to an engine worker."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._flushed = False
+
+    def encode(self, event: Event) -> Iterator[Frame]:
+        match event:
+            case Audio(data=data):
+                yield data
+            case Text(text=text, partial=partial):
+                yield dump(m.TextMsg(text, partial=partial))
+            case Start(options=options):
+                yield dump(_init(options))
+            case Flush():
+                yield dump(m.FlushMsg() if self._style.task == "tts" else m.FinalizeMsg())
+            case Clear():
+                yield dump(m.ClearMsg())
+            case Cancel():
+                yield dump(m.CancelMsg())
+            case Finish():
+                yield dump(m.CloseMsg())
+            case KeepAlive(reply=reply):
+                yield dump(m.PingMsg() if reply else m.KeepAliveMsg())
+            case _:
+                raise TypeError(f"{type(event).__name__} is not said to a server")
+
+    def decode(self, frame: Frame) -> Iterator[Event]:
+        if isinstance(frame, bytes):
+            yield Audio(frame)
+            return
+        match _reply(frame):
+            case m.AudioChunkMsg(data=data):
+                yield Audio(data)
+            case m.FlushedMsg():
+                # Where both terminals come, `audio_end` is the later one and has the duration.
+                self._flushed = True
+                if self._style.terminals == "flushed":
+                    yield Flushed()
+            case m.AudioEndMsg(duration=duration):
+                ends_utterance = self._flushed or self._style.terminals == "audio_end"
+                self._flushed = False
+                yield Flushed(duration) if ends_utterance else Cleared(cancelled=True)
+            case message:
+                yield _event(message)
+
+
+def _event(message: Any) -> Event:
+    match message:
+        case m.PartialMsg(transcript=text, confidence=confidence, language=language):
+            return Transcript(text, False, confidence=confidence, language=language)
+        case m.FinalMsg() as f:
+            words = tuple(map(_word, f.words))
+            return Transcript(
+                f.transcript,
+                True,
+                f.from_finalize,
+                f.confidence,
+                f.language,
+                f.start,
+                f.duration,
+                words,
+            )
+        case m.ReadyMsg() as r:
+            return Ready(
+                r.session_id,
+                r.slng_request_id or "",
+                r.model_id or "",
+                r.encoding or "",
+                r.sample_rate or 0,
+                r.capabilities,
+            )
+        case m.ErrorMsg(code=code, message=text, retryable=retryable, param=param):
+            return Failed(code, text, retryable, param=param)
+        case m.SessionEndedMsg(reason=reason, usage=usage):
+            return Ended(reason, usage)
+        case m.ClearedMsg():
+            return Cleared()
+        case _:
+            return _plain_event(message)
+
+
+def _plain_event(message: Any) -> Event:
+    match message:
+        case m.WordsMsg(words=words):
+            return Words(tuple(map(_word, words)))
+        case m.SegmentStartMsg(segment_id=id, text=text):
+            return SegmentStart(id, text)
+        case m.SegmentEndMsg(segment_id=id):
+            return SegmentEnd(id)
+        case m.SpeechStartedMsg(timestamp=at):
+            return SpeechStarted(at)
+        case m.UtteranceEndMsg(last_word_end=end):
+            return UtteranceEnd(end)
+        case m.WarningMsg(code=code, message=text, option=option, model=model):
+            return Warning(code, text, option, model)
+        case m.PongMsg():
+            return KeepAlive()
+        case _:
+            raise ProtocolError(f"{type(message).__name__} is not for a client")
+
+
+def _init(options: Options | None) -> m.InitMsg:
+    match options:
+        case SpeakOptions() as o:
+            config = m.Config(
+                language=o.language,
+                encoding=o.encoding,
+                sample_rate=o.sample_rate,
+                speed=o.speed,
+                enable_word_timestamps=o.word_timestamps,
+                seed=o.extra.get("seed"),
+            )
+            return m.InitMsg(voice=o.voice, config=config)
+        case ListenOptions() as o:
+            config = m.Config(
+                language=o.language,
+                encoding=o.encoding,
+                sample_rate=o.sample_rate,
+                enable_partials=o.partials,
+                enable_vad=o.vad_events,
+                enable_diarization=o.diarization,
+                enable_word_timestamps=o.word_timestamps,
+            )
+            return m.InitMsg(config=config)
+        case None:
+            return m.InitMsg()
+        case unmatched:
+            assert_never(unmatched)

@@ -1,0 +1,209 @@
+"""The unified protocol's messages, declared: one struct each, told apart by `type`.
+
+A field that must always be on the wire has no default, since defaults are left out. Unknown fields
+are ignored, unknown types are not.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..events import Usage
+
+
+class Message(Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """Base of every message: told apart by its `type`."""
+
+
+class Config(Struct, frozen=True, omit_defaults=True):
+    """`init.config`: how to speak or how to listen. Unknown fields are left alone."""
+
+    language: str | None = None
+    encoding: str | None = None
+    sample_rate: int | None = None
+    speed: float | None = None
+    enable_partials: bool | None = None
+    enable_partial_transcripts: bool | None = None
+    enable_vad: bool = False
+    enable_diarization: bool = False
+    enable_word_timestamps: bool = False
+    seed: int | None = None
+
+
+class InitMsg(Message, tag="init", frozen=True):
+    model: str | None = None  # advisory: the URL decides
+    voice: str | None = None
+    voice_id: str | None = None
+    language: str | None = None
+    context_id: str | None = None
+    config: Config = Config()
+
+
+class TextMsg(Message, tag="text", frozen=True):
+    text: str
+    flush: bool = False
+    partial: bool = True
+
+
+class AudioMsg(Message, tag="audio", frozen=True):
+    data: bytes
+
+
+class FlushMsg(Message, tag="flush", frozen=True):
+    pass
+
+
+class FinalizeMsg(Message, tag="finalize", frozen=True):
+    pass
+
+
+class ClearMsg(Message, tag="clear", frozen=True):
+    pass
+
+
+class CancelMsg(Message, tag="cancel", frozen=True):
+    pass
+
+
+class CloseMsg(Message, tag="close", frozen=True):
+    pass
+
+
+class KeepAliveMsg(Message, tag="keepalive", frozen=True):
+    pass
+
+
+class PingMsg(Message, tag="ping", frozen=True):
+    pass
+
+
+class ReadyMsg(Message, tag="ready", frozen=True):
+    session_id: str
+    slng_request_id: str | None = None
+    model_id: str | None = None
+    encoding: str | None = None
+    sample_rate: int | None = None
+    capabilities: tuple[str, ...] = ()
+    context_id: str | None = None
+
+
+class AudioChunkMsg(Message, tag="audio_chunk", frozen=True):
+    data: bytes
+    sequence: int | None = None
+    duration_ms: int | None = None
+    context_id: str | None = None
+
+
+class TimedWord(Struct, frozen=True, omit_defaults=True):
+    word: str
+    start: float
+    end: float
+    confidence: float | None = None
+    speaker: int | None = None
+
+
+class WordsMsg(Message, tag="word_timestamps", frozen=True):
+    words: tuple[TimedWord, ...]
+
+
+class SegmentStartMsg(Message, tag="segment_start", frozen=True):
+    segment_id: str
+    text: str | None = None
+
+
+class SegmentEndMsg(Message, tag="segment_end", frozen=True):
+    segment_id: str
+
+
+class FlushedMsg(Message, tag="flushed", frozen=True):
+    pass
+
+
+class ClearedMsg(Message, tag="cleared", frozen=True):
+    pass
+
+
+class AudioEndMsg(Message, tag="audio_end", frozen=True):
+    duration: float | None = None
+    context_id: str | None = None
+
+
+class PartialMsg(Message, tag="partial_transcript", frozen=True):
+    transcript: str
+    confidence: float | None = None
+    language: str | None = None
+
+
+class FinalMsg(Message, tag="final_transcript", frozen=True):
+    transcript: str
+    confidence: float | None = None
+    language: str | None = None
+    duration: float | None = None
+    start: float | None = None
+    words: tuple[TimedWord, ...] = ()
+    from_finalize: bool = False
+
+
+class SpeechStartedMsg(Message, tag="speech_started", frozen=True):
+    timestamp: float
+
+
+class UtteranceEndMsg(Message, tag="utterance_end", frozen=True):
+    last_word_end: float | None = None
+
+
+class WarningMsg(Message, tag="warning", frozen=True):
+    code: str
+    message: str
+    option: str | None = None
+    model: str | None = None
+
+
+class ErrorMsg(Message, tag="error", frozen=True):
+    code: str
+    message: str
+    retryable: bool
+    param: str | None = None
+    context_id: str | None = None
+
+
+class SessionEndedMsg(Message, tag="session_ended", frozen=True):
+    reason: str
+    usage: Usage | None = None
+    context_id: str | None = None
+
+
+class PongMsg(Message, tag="pong", frozen=True):
+    pass
+
+
+CommandMsg = (
+    InitMsg
+    | TextMsg
+    | AudioMsg
+    | FlushMsg
+    | FinalizeMsg
+    | ClearMsg
+    | CancelMsg
+    | CloseMsg
+    | KeepAliveMsg
+    | PingMsg
+)
+ReplyMsg = (
+    ReadyMsg
+    | AudioChunkMsg
+    | WordsMsg
+    | SegmentStartMsg
+    | SegmentEndMsg
+    | FlushedMsg
+    | ClearedMsg
+    | AudioEndMsg
+    | PartialMsg
+    | FinalMsg
+    | SpeechStartedMsg
+    | UtteranceEndMsg
+    | WarningMsg
+    | ErrorMsg
+    | SessionEndedMsg
+    | PongMsg
+)

@@ -1,0 +1,165 @@
+"""One session of an engine that speaks: text in, sentences of audio out.
+
+Text is spoken in the order it came. A clear empties what waits and is answered at once; the
+sentence that is being made when it comes is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import structs
+
+from ..audio.encode import Encoder
+from ..audio.formats import AudioFormat
+from ..audio.slicing import slices
+from ..engines.base import Spoken, Voice
+from ..errors import ProtocolError
+from ..events import (
+    Audio,
+    Clear,
+    Cleared,
+    Event,
+    Finish,
+    Flush,
+    Flushed,
+    KeepAlive,
+    Malformed,
+    Ready,
+    SegmentEnd,
+    SegmentStart,
+    SpeakOptions,
+    Start,
+    Text,
+    Words,
+)
+from ..net.base import Socket
+from ..wire.base import Frame
+from ..wire.unified import Server, Style
+from .line import Inbox, Job, Line, Turns, receive
+
+STYLE = Style("tts", binary_audio=True, terminals="audio_end")
+CHUNK_MS = 100  # no frame of audio is longer
+
+
+class SpeakingSession:
+    """Receiver of the session's socket."""
+
+    def __init__(self, voice: Voice, turns: Turns) -> None:
+        self._voice = voice
+        self._turns = turns
+        self._line = Line(Server(STYLE))
+        self._job = Job(self._line)
+        self._inbox = Inbox()
+        self._epoch = 0
+        self._segments = 0
+        self._spoken = 0.0  # seconds since the last flush
+        self._configure(SpeakOptions())
+
+    def opened(self, socket: Socket) -> None:
+        self._line.open(socket)
+        self._job.start(self._work)
+
+    def frame(self, frame: Frame) -> None:
+        receive(self._line, frame, self._command)
+
+    def writable(self, writable: bool) -> None:
+        self._line.writable(writable)
+
+    def closed(self, code: int, reason: str) -> None:
+        self._epoch += 1
+        self._line.close()
+        self._job.stop()
+
+    def _configure(self, options: SpeakOptions) -> None:
+        self._options = options
+        self._format = AudioFormat(
+            options.encoding or "linear16", options.sample_rate or self._voice.sample_rate
+        )
+        self._encoder = Encoder(self._format, self._voice.sample_rate)
+
+    def _command(self, command: Event) -> None:
+        match command:
+            case Start(options=options):
+                self._configure(options if isinstance(options, SpeakOptions) else SpeakOptions())
+                self._line.say(
+                    Ready(
+                        "engine",
+                        encoding=self._format.encoding,
+                        sample_rate=self._format.sample_rate,
+                    )
+                )
+            case Text() | Flush():
+                self._inbox.put(command)
+            case Clear():
+                self._epoch += 1
+                self._inbox.clear()
+                self._spoken = 0.0
+                self._encoder = Encoder(self._format, self._voice.sample_rate)
+                self._line.say(Cleared())
+            case KeepAlive(reply=reply):
+                if reply:
+                    self._line.say(KeepAlive())
+            case Finish():
+                self._line.hang_up()
+            case Malformed(message=message, code=code, param=param):
+                raise ProtocolError(message, code=code, param=param)
+            case _:
+                raise ProtocolError(f"{type(command).__name__} is not for a voice")
+
+    async def _work(self) -> None:
+        while True:
+            command = await self._inbox.get()
+            epoch = self._epoch
+            if isinstance(command, Text):
+                await self._speak(command.text, epoch)
+            elif isinstance(command, Flush):
+                await self._end_utterance(epoch)
+
+    async def _speak(self, text: str, epoch: int) -> None:
+        sentences = self._voice.speak(text, self._options)
+        while (made := await self._make(sentences, epoch)) is not None:
+            spoken, data = made
+            self._segments += 1
+            id = f"seg_{self._segments}"
+            self._line.say(SegmentStart(id, spoken.text))
+            self._send(data)
+            if self._options.word_timestamps and spoken.words:
+                self._line.say(Words(spoken.words))
+            self._line.say(SegmentEnd(id))
+
+    async def _make(self, sentences: Iterator[Spoken], epoch: int) -> tuple[Spoken, bytes] | None:
+        """The next sentence, encoded; None when there is none or nobody wants it any more."""
+        encoder = self._encoder
+
+        def step() -> tuple[Spoken, bytes] | None:
+            spoken = None if epoch != self._epoch else next(sentences, None)
+            return None if spoken is None else (spoken, encoder.feed(spoken.pcm))
+
+        await self._line.until_writable()
+        made = await self._turns.take(step)
+        if made is None or epoch != self._epoch:
+            return None
+        spoken, data = made
+        before, self._spoken = (
+            self._spoken,
+            self._spoken + len(spoken.pcm) / 2 / self._voice.sample_rate,
+        )
+        words = tuple(
+            structs.replace(word, start=before + word.start, end=before + word.end)
+            for word in spoken.words
+        )
+        return structs.replace(spoken, words=words), data
+
+    async def _end_utterance(self, epoch: int) -> None:
+        encoder = self._encoder
+        tail = await self._turns.take(encoder.flush) if self._spoken else b""
+        if epoch != self._epoch:
+            return
+        self._send(tail)
+        self._line.say(Flushed(round(self._spoken, 3)))
+        self._spoken = 0.0
+
+    def _send(self, data: bytes) -> None:
+        for piece in slices(data, self._format, CHUNK_MS):
+            self._line.say(Audio(bytes(piece)))
