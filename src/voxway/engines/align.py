@@ -60,7 +60,7 @@ class Aligner:
 
     def _spans(self, pcm: bytes, keys: Sequence[str]) -> list[tuple[float, float]]:
         """Start and end of each key in seconds; empty if they do not fit the audio."""
-        if not keys:
+        if not keys or not pcm:
             return []
         decoder = self._decoder
         try:
@@ -69,6 +69,7 @@ class Aligner:
             decoder.process_raw(pcm, no_search=False, full_utt=True)
             decoder.end_utt()
         except RuntimeError:
+            self._decoder = None  # it may be stuck in the middle of this text
             return []
         return [
             (segment.start_frame * _FRAME, (segment.end_frame + 1) * _FRAME)

@@ -34,6 +34,7 @@ _RENEW_AFTER = 60.0  # seconds
 _PAUSE = 1.5
 _LOOK_BACK = 0.5
 
+_SPEAKER_LAG = 2.0  # seconds
 _MARGIN = 0.1  # seconds around a line in which its words are looked for
 _RING = 60.0  # seconds of audio kept for word times, more than any line lasts
 
@@ -63,7 +64,8 @@ class MoonshineEar:
 
 
 class MoonshineHearing:
-    """One stream. Speakers of `diarization` are numbered within it, anew after each finalize."""
+    """One stream. Speakers of `diarization` are numbered from 0 in order of appearance; after a
+    finalize the same speaker gets a new number."""
 
     def __init__(self, stream: Stream, aligner: Aligner, options: ListenOptions) -> None:
         self._stream = stream
@@ -76,6 +78,7 @@ class MoonshineHearing:
         self._last_end = 0.0  # of the last final
         self._open: dict[int, str] = {}  # the text so far of each line that is not final
         self._given: set[int] = set()  # the lines that are
+        self._speakers: dict[int, int] = {}  # the library's numbers have gaps
         self._recent = bytearray()
 
     def feed(self, pcm: bytes) -> list[Reply]:
@@ -90,6 +93,8 @@ class MoonshineHearing:
         self._updated = self._heard
         replies: list[Reply] = []
         for line in self._new(self._stream.lines()):
+            if self._awaits_speaker(line):
+                break
             replies += self._ended(line) if line.complete else self._grown(line)
         return replies + self._renew()
 
@@ -117,6 +122,11 @@ class MoonshineHearing:
 
     def _new(self, lines: list[Line]) -> list[Line]:
         return [line for line in lines if line.id not in self._given]
+
+    def _awaits_speaker(self, line: Line) -> bool:
+        """Diarization lags behind: a line is held back a little until its speaker is known."""
+        wanted = self._options.diarization and line.complete and not line.turns
+        return wanted and self._heard - self._origin - line.end < _SPEAKER_LAG
 
     def _grown(self, line: Line) -> list[Reply]:
         if not line.text or line.text == self._open.get(line.id):
@@ -194,7 +204,10 @@ class MoonshineHearing:
             start, end = self._origin + turn.start, self._origin + turn.end
             return min(word.end, end) - max(word.start, start)
 
-        return max(turns, key=overlap).speaker if turns else None
+        if not turns:
+            return None
+        index = max(turns, key=overlap).speaker
+        return self._speakers.setdefault(index, len(self._speakers))
 
     def _remember(self, pcm: bytes) -> None:
         self._recent += pcm
