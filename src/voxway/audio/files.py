@@ -89,10 +89,20 @@ def _decoded(file: IO[bytes], name: str, rate: int) -> Iterator[bytes]:
 
 
 def _frames(file: IO[bytes]) -> Iterator[AudioFrame]:
+    """The frames that can be decoded. FFmpegError if that is none of them."""
+    heard, failure = False, None
     with av.open(file, "r", container_options=_OPTIONS) as container:
         if not container.streams.audio:
             raise av.InvalidDataError(0, "no audio stream")
-        yield from container.decode(container.streams.audio[0])
+        for packet in container.demux(container.streams.audio[0]):
+            try:
+                for frame in packet.decode():
+                    heard = True
+                    yield frame
+            except av.InvalidDataError as error:  # a file cut short, say: the rest is worth having
+                failure = error
+    if failure is not None and not heard:
+        raise failure
 
 
 def _name(source: str | os.PathLike[str] | IO[bytes]) -> str:

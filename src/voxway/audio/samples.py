@@ -13,7 +13,7 @@ Samples = NDArray[Any]  # of integers or floats, signed or not; full scale is th
 def decode_linear32(data: bytes) -> bytes:
     """linear32 (f32le, full scale 1.0) to linear16. Louder is clipped, NaN is silence. ValueError
     on half a sample."""
-    return _linear16(np.frombuffer(data, "<f4"))
+    return _linear16(_floats(np.frombuffer(data, "<f4")))
 
 
 def encode_linear32(pcm: bytes) -> bytes:
@@ -31,17 +31,18 @@ def mono(channels: Samples) -> bytes:
 
 
 def _floats(samples: Samples) -> Samples:
-    """Samples of any type as floats of full scale 1.0."""
+    """Samples of any type as floats within 1.0; NaN is silence."""
     kind, size = samples.dtype.kind, samples.dtype.itemsize
     if kind == "f":
-        return samples
+        # Before anything is reckoned with them: a sum or product of huge ones would warn.
+        bounded: Samples = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
+        return bounded
     half = float(1 << (8 * size - 1))
     signed = samples.astype(np.float64)
     return (signed - half if kind == "u" else signed) / half
 
 
 def _linear16(samples: Samples) -> bytes:
-    # Clipping comes first: a huge value times 32768 would overflow to infinity with a warning.
-    bounded = np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
-    scaled: Samples = np.clip(np.rint(bounded * 32768), -32768, 32767)
+    """linear16 from floats within 1.0."""
+    scaled: Samples = np.clip(np.rint(samples * 32768), -32768, 32767)
     return scaled.astype("<i2").tobytes()
