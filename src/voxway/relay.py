@@ -156,10 +156,10 @@ class Relay:
         self._upstream.close()
 
     def _rest(self, seconds: float) -> None:
-        if self._resting is None:
-            loop = asyncio.get_running_loop()
-            self._resting = loop.call_later(seconds, self._rested)
-            self._read_or_rest()
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = asyncio.get_running_loop().call_later(seconds, self._rested)
+        self._read_or_rest()
 
     def _rested(self) -> None:
         self._resting = None

@@ -42,7 +42,8 @@ from .base import (
 
 log = logging.getLogger("voxway.net")
 _quiet = logging.getLogger("voxway.net.picows")
-_quiet.setLevel(logging.WARNING)
+# picows logs a peer's broken frame as an error; whose session it was stands in our own log.
+_quiet.setLevel(logging.CRITICAL)
 UPSTREAM_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -99,7 +100,9 @@ class Link(WSListener):
         kind = frame.msg_type
         if kind == WSMsgType.CLOSE:
             self._peer_closes(transport, frame)
-        elif self._closing or kind in (WSMsgType.PING, WSMsgType.PONG):
+        elif self._closing or transport.is_close_frame_sent:
+            return  # after an oversized frame picows closes, but still hands on what follows it
+        elif kind in (WSMsgType.PING, WSMsgType.PONG):
             return
         elif not frame.fin or kind == WSMsgType.CONTINUATION:
             self._fragment(frame)

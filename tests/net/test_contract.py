@@ -1,0 +1,345 @@
+"""What every transport owes: the same checks for each library on each side."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import uvloop
+
+from voxway.errors import UpstreamError
+from voxway.net import pico, websockets
+from voxway.net.base import Accept, Acceptance, Refusal, Request, Socket, parse_head
+from voxway.wire.base import Endpoint, Frame
+
+LIBRARIES = {"picows": pico, "websockets": websockets}
+PAIRS = [(s, c) for s in LIBRARIES for c in LIBRARIES]
+BOUND = 5.0  # seconds: a bound against hangs, not a measure
+
+
+class Ear:
+    """A receiver that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.frames: asyncio.Queue[Frame] = asyncio.Queue()
+        self.is_open: asyncio.Future[Socket] = asyncio.get_running_loop().create_future()
+        self.is_closed: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self.writables: list[bool] = []
+        self._told = asyncio.Event()
+
+    def opened(self, socket: Socket) -> None:
+        self.is_open.set_result(socket)
+
+    def frame(self, frame: Frame) -> None:
+        self.frames.put_nowait(frame)
+
+    def writable(self, writable: bool) -> None:
+        self.writables.append(writable)
+        self._told.set()
+
+    def closed(self, code: int, reason: str) -> None:
+        self.is_closed.set_result((code, reason))
+
+    async def heard(self) -> Frame:
+        return await asyncio.wait_for(self.frames.get(), BOUND)
+
+    async def end(self) -> tuple[int, str]:
+        return await asyncio.wait_for(self.is_closed, BOUND)
+
+    async def told_writable(self, writable: bool) -> None:
+        async with asyncio.timeout(BOUND):
+            while writable not in self.writables:
+                self._told.clear()
+                await self._told.wait()
+
+    async def socket(self) -> Socket:
+        return await asyncio.wait_for(self.is_open, BOUND)
+
+
+def port_of(server: Any) -> int:
+    return int(next(iter(server.sockets)).getsockname()[1])
+
+
+@asynccontextmanager
+async def connected(
+    library: tuple[str, str], **options: Any
+) -> AsyncIterator[tuple[Ear, Ear, Socket, Socket]]:
+    """(server's ear, client's ear, server's socket, client's socket)."""
+    there, here = Ear(), Ear()
+    server_library, client_library = (LIBRARIES[name] for name in library)
+
+    async def accept(request: Request) -> Acceptance:
+        return Acceptance(there, **options)
+
+    server = await server_library.listen(accept, host="127.0.0.1")
+    try:
+        await client_library.dial(Endpoint(f"ws://127.0.0.1:{port_of(server)}/x"), here)
+        yield there, here, await there.socket(), await here.socket()
+        (await here.socket()).close()
+        await asyncio.gather(there.end(), here.end())
+    finally:
+        server.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    uvloop.run(asyncio.wait_for(test(), 20))
+
+
+@pytest.mark.parametrize("library", PAIRS, ids="-".join)
+class TestEveryPair:
+    def test_frames_arrive_as_sent_in_order(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            async with connected(library) as (there, here, server, client):
+                sent: list[Frame] = ["text", b"bytes", "", b"", "ünï", b"x" * 300_000, "y" * 70_000]
+                for frame in sent:
+                    client.send(frame)
+                    server.send(frame)
+                assert [await there.heard() for _ in sent] == sent
+                assert [await here.heard() for _ in sent] == sent
+
+        run(test)
+
+    def test_a_close_is_told_to_the_other_side(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            async with connected(library) as (there, here, server, _):
+                server.send("last words")
+                server.close(4001, "over the limit")
+                server.send("ignored")
+                assert await here.heard() == "last words"
+                assert await here.end() == (4001, "over the limit")
+                assert (await there.end())[0] == 4001
+                assert here.frames.empty()
+
+        run(test)
+
+    def test_a_client_that_closes_is_heard(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            async with connected(library) as (there, here, _, client):
+                client.close(1000, "done")
+                assert await there.end() == (1000, "done")
+                await here.end()
+
+        run(test)
+
+    def test_a_message_over_the_bound_ends_the_connection(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            async with connected(library, max_message=1000) as (there, here, _, client):
+                client.send(b"x" * 1000)
+                assert await there.heard() == b"x" * 1000
+                client.send(b"x" * 100_000)
+                await there.end()
+                assert (await here.end())[0] == 1009
+                assert there.frames.empty()
+
+        run(test)
+
+    def test_a_paused_socket_reads_nothing_until_resumed(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            async with connected(library) as (there, here, server, client):
+                client.send("before")
+                assert await there.heard() == "before"
+                server.pause()
+                for _ in range(300):
+                    client.send(b"x" * 65_536)
+                client.send("after")
+                await here.told_writable(False)
+                assert here.writables == [False]
+                server.resume()
+                while await there.heard() != "after":
+                    pass
+                await here.told_writable(True)
+
+        run(test)
+
+    def test_a_server_over_a_unix_socket(self, library: tuple[str, str], tmp_path: Path) -> None:
+        async def test() -> None:
+            there, here = Ear(), Ear()
+
+            async def accept(request: Request) -> Acceptance:
+                assert request.path == "/a b/c"
+                assert request.parameter("q") == "1&2"
+                return Acceptance(there)
+
+            path = str(tmp_path / "s.sock")
+            server = await LIBRARIES[library[0]].listen(accept, unix=path)
+            endpoint = Endpoint("ws://engine/a%20b%2Fc?q=1%262", unix=path)
+            await LIBRARIES[library[1]].dial(endpoint, here)
+            (await here.socket()).send(b"hello")
+            assert await there.heard() == b"hello"
+            (await here.socket()).close()
+            await asyncio.gather(there.end(), here.end())
+            server.close()
+
+        run(test)
+
+    def test_a_refusal_before_the_upgrade(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            async def accept(request: Request) -> Refusal:
+                return Refusal(429, b'{"error":"rate_limit"}', {"Retry-After": "3"})
+
+            server = await LIBRARIES[library[0]].listen(accept, host="127.0.0.1")
+            with pytest.raises(UpstreamError, match="429") as caught:
+                await LIBRARIES[library[1]].dial(
+                    Endpoint(f"ws://127.0.0.1:{port_of(server)}/"), Ear()
+                )
+            assert caught.value.error == "backpressure"
+            server.close()
+
+        run(test)
+
+    def test_headers_and_a_subprotocol_go_both_ways(self, library: tuple[str, str]) -> None:
+        async def test() -> None:
+            there, here = Ear(), Ear()
+
+            async def accept(request: Request) -> Acceptance:
+                assert request.headers["x-api-key"] == "K"
+                assert request.subprotocols == ("token", "abc")
+                return Acceptance(there, "token", {"x-request-id": "r1"})
+
+            server = await LIBRARIES[library[0]].listen(accept, host="127.0.0.1")
+            endpoint = Endpoint(
+                f"ws://127.0.0.1:{port_of(server)}/", {"X-API-Key": "K"}, ("token", "abc")
+            )
+            await LIBRARIES[library[1]].dial(endpoint, here)
+            (await here.socket()).close()
+            await asyncio.gather(there.end(), here.end())
+            server.close()
+
+        run(test)
+
+
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+def test_nobody_there(library: ModuleType) -> None:
+    async def test() -> None:
+        with pytest.raises(UpstreamError, match="cannot connect") as caught:
+            await library.dial(Endpoint("ws://127.0.0.1:1/"), Ear())
+        assert caught.value.error == "backend_connection_failed"
+        with pytest.raises(UpstreamError, match="cannot connect"):
+            await library.dial(Endpoint("ws://engine/", unix="/no/such.sock"), Ear())
+
+    run(test)
+
+
+KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13"
+UPGRADE = f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{KEY}\r\n\r\n"
+
+
+def masked(first: int, payload: bytes) -> bytes:
+    """A client's frame with an all-zero mask: what is read is what is written."""
+    assert len(payload) < 126
+    return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+@asynccontextmanager
+async def raw(accept: Accept) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    server = await pico.listen(accept, host="127.0.0.1")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("bytes_sent", "frames", "code"),
+    [
+        (masked(0x01, b"he") + masked(0x00, b"l") + masked(0x80, b"lo"), ["hello"], None),
+        (masked(0x02, b"a") + masked(0x89, b"ping") + masked(0x80, b"b"), [b"ab"], None),
+        (masked(0x81, b"\xff\xfe"), [], 1007),
+        (masked(0x80, b"no start"), [], 1002),
+        (masked(0x01, b"a") + masked(0x81, b"b"), [], 1002),
+        (masked(0x01, b"a" * 99) * 1 + masked(0x00, b"b" * 99) * 20, [], 1009),
+    ],
+)
+def test_fragments_and_broken_text(
+    bytes_sent: bytes, frames: list[Frame], code: int | None
+) -> None:
+    async def test() -> None:
+        there = Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            return Acceptance(there, max_message=1000)
+
+        async with raw(accept) as (reader, writer):
+            writer.write(UPGRADE.encode() + bytes_sent)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), BOUND)
+            assert b" 101 " in head
+            assert [await there.heard() for _ in frames] == frames
+            if code is not None:
+                while (opcode := (await reader.readexactly(2))[0]) == 0x8A:
+                    await reader.readexactly(4)
+                assert opcode == 0x88
+                assert int.from_bytes(await reader.readexactly(2)) == code
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"x" * 20_000,
+    ],
+)
+def test_what_is_no_upgrade_request_is_cut(head: bytes) -> None:
+    async def test() -> None:
+        async def accept(request: Request) -> Acceptance:
+            raise AssertionError("nobody should ask")
+
+        async with raw(accept) as (reader, writer):
+            writer.write(head)
+            with suppress(ConnectionError):  # a reset is as good an end as a plain one
+                assert await asyncio.wait_for(reader.read(), BOUND) == b""
+
+    run(test)
+
+
+def test_whoever_was_accepted_is_told_even_if_the_upgrade_fails() -> None:
+    async def test() -> None:
+        there = Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            return Acceptance(there)
+
+        async with raw(accept) as (_, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await there.end())[0] == 1006
+
+    run(test)
+
+
+def test_whoever_was_accepted_is_told_if_the_peer_went_meanwhile() -> None:
+    async def test() -> None:
+        there, gone = Ear(), asyncio.Event()
+
+        async def accept(request: Request) -> Acceptance:
+            gone.set()
+            return Acceptance(there)
+
+        async with raw(accept) as (_, writer):
+            writer.write(UPGRADE.encode())
+            linger = bytes([1, 0, 0, 0, 0, 0, 0, 0])
+            raw_socket = writer.get_extra_info("socket")
+            raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            await asyncio.wait_for(gone.wait(), BOUND)
+            writer.transport.abort()
+            assert (await there.end())[0] == 1006
+
+    run(test)
+
+
+def test_a_request_head() -> None:
+    request = parse_head(b"GET /a%2Fb?x=1&x=2 HTTP/1.1\r\nHost: h\r\nA: 1\r\na: 2", "peer", True)
+    assert request.path == "/a/b"
+    assert request.query == [("x", "1"), ("x", "2")]
+    assert request.headers == {"host": "h", "a": "1, 2"}
+    assert (request.peer, request.secure) == ("peer", True)

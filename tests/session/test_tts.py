@@ -1,0 +1,319 @@
+"""A speech session, event by event: text in, sentences up, one terminal per flush, clean aborts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from voxway.catalog import HIBARI
+from voxway.events import (
+    Audio,
+    Cancel,
+    Clear,
+    Cleared,
+    Configure,
+    Ended,
+    Event,
+    Failed,
+    Finish,
+    Flush,
+    Flushed,
+    KeepAlive,
+    ListenOptions,
+    Malformed,
+    Ready,
+    SpeakOptions,
+    Start,
+    Text,
+    Warning,
+)
+from voxway.limits import TIERS, Meter
+from voxway.session.actions import Action, Close, Identity, State, ToClient, ToUpstream
+from voxway.session.tts import TtsSession
+
+IDENTITY = Identity("s1", "r1", "local/hibari:en")
+RESOLVED = SpeakOptions(voice="heart", encoding="linear16", sample_rate=24000, speed=1.0)
+
+
+def session(tier: str = "enterprise", *notices: Event) -> TtsSession:
+    return TtsSession(IDENTITY, HIBARI, Meter(TIERS[tier], 0.0), notices)
+
+
+def client(actions: Iterable[Action]) -> list[Event]:
+    return [action.event for action in actions if isinstance(action, ToClient)]
+
+
+def say(s: TtsSession, *commands: Event, now: float = 0.0) -> list[Action]:
+    return [action for command in commands for action in s.from_client(command, now)]
+
+
+def hear(s: TtsSession, *events: Event, epoch: int = 0, now: float = 0.0) -> list[Action]:
+    return [action for event in events for action in s.from_upstream(event, epoch, now)]
+
+
+def test_text_goes_up_sentence_by_sentence_and_a_flush_brings_the_rest() -> None:
+    s = session()
+    actions = say(s, Start(), *map(Text, ("Hello ", "there. ", "How ", "are ", "you")), Flush())
+    assert actions == [
+        ToUpstream(Start(RESOLVED)),
+        ToUpstream(Text("Hello there.", partial=False)),
+        ToUpstream(Text("How are you", partial=False)),
+        ToUpstream(Flush()),
+    ]
+
+
+def test_text_may_come_before_init() -> None:
+    assert say(session(), Text("Hi."), Flush())[0] == ToUpstream(Start(RESOLVED))
+
+
+def test_ready_names_the_session_the_format_and_then_the_notices() -> None:
+    s = session("enterprise", Warning("substituted", "another answers"))
+    say(s, Start(SpeakOptions(encoding="mulaw", sample_rate=8000)))
+    ready, notice = client(hear(s, Ready("engine")))
+    assert isinstance(ready, Ready)
+    assert (ready.session_id, ready.request_id, ready.model) == ("s1", "r1", "local/hibari:en")
+    assert (ready.encoding, ready.sample_rate) == ("mulaw", 8000)
+    assert "clear" in ready.capabilities
+    assert notice == Warning("substituted", "another answers")
+
+
+def test_each_flush_gets_its_terminal_even_an_empty_one() -> None:
+    s = session()
+    assert say(s, Flush()) == [ToUpstream(Start(RESOLVED)), ToUpstream(Flush())]
+    assert client(hear(s, Flushed(0.0))) == [Flushed(0.0)]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"), [(Clear(), Cleared()), (Cancel(), Cleared(cancelled=True))]
+)
+def test_after_an_abort_nothing_older_is_heard(command: Event, answer: Event) -> None:
+    s = session()
+    say(s, Text("One. "), Text("Two"), Flush())
+    assert say(s, command) == [ToUpstream(Clear()), ToClient(answer)]
+    assert hear(s, Audio(b"old"), Flushed(1.0), epoch=0) == []
+    assert hear(s, Cleared(), epoch=1) == []
+    assert say(s, Text("New."), Flush())[:1] == [ToUpstream(Text("New.", partial=False))]
+    assert client(hear(s, Audio(b"new!"), Flushed(2.0), epoch=1)) == [Audio(b"new!"), Flushed(2.0)]
+
+
+def test_text_not_yet_handed_on_is_dropped_by_a_clear() -> None:
+    s = session()
+    say(s, Text("half a sentence"), Clear())
+    assert say(s, Flush()) == [ToUpstream(Flush())]
+
+
+def test_ready_is_heard_even_if_a_clear_came_before_it() -> None:
+    s = session()
+    say(s, Start(), Clear())
+    assert isinstance(client(hear(s, Ready("engine"), epoch=0))[0], Ready)
+
+
+def test_a_clear_before_anything_is_answered_and_dials_nobody() -> None:
+    assert say(session(), Clear()) == [ToClient(Cleared())]
+
+
+def test_close_stops_at_once_and_ends_with_usage() -> None:
+    s = session()
+    say(s, Text("Hello there."), Flush())
+    hear(s, Audio(bytes(48_000)))
+    ended, close = say(s, Finish(abort=True), now=3.0)
+    assert isinstance(ended, ToClient)
+    assert isinstance(ended.event, Ended)
+    assert ended.event.reason == "client_closed"
+    assert ended.event.usage is not None
+    assert (ended.event.usage.characters, ended.event.usage.audio_out) == (12, 1.0)
+    assert ended.event.usage.duration == 3.0
+    assert close == Close(1000, "client_closed")
+    assert say(s, Text("more")) == hear(s, Audio(b"late")) == []
+
+
+def test_finish_delivers_what_is_outstanding_then_ends() -> None:
+    s = session()
+    say(s, Text("Hello"))
+    assert say(s, Finish()) == [ToUpstream(Text("Hello", partial=False)), ToUpstream(Flush())]
+    assert s.state is State.FINISHING
+    flushed, _, close = hear(s, Flushed(1.0))
+    assert flushed == ToClient(Flushed(1.0))
+    assert close == Close(1000, "client_closed")
+
+
+def test_finish_without_an_answer_ends_after_a_while() -> None:
+    s = session()
+    say(s, Text("Hello"), Finish())
+    assert list(s.tick(14.0)) == []
+    assert list(s.tick(15.0))[-1] == Close(1000, "finish_timeout")
+
+
+@pytest.mark.parametrize(
+    ("options", "param", "words"),
+    [
+        (SpeakOptions(sample_rate=7), "sample_rate", "sample_rate 7 is outside 8000-48000"),
+        (SpeakOptions(encoding="midi"), "encoding", "encoding 'midi' is not one of linear16"),
+        (SpeakOptions(speed=3.0), "speed", "speed 3 is outside 0.5-2"),
+        (SpeakOptions(voice="nobody"), "voice", "voice 'nobody' is not one of heart"),
+        (SpeakOptions(language="fr-FR"), "language", "language 'fr-FR' is not one of en"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused_and_may_be_sent_again(
+    options: SpeakOptions, param: str, words: str
+) -> None:
+    s = session()
+    [failed] = client(say(s, Start(options)))
+    assert isinstance(failed, Failed)
+    assert (failed.code, failed.param, failed.fatal) == ("config_error", param, False)
+    assert words in failed.message
+    assert say(s, Start(SpeakOptions(language="en-IN"))) == [
+        ToUpstream(
+            Start(
+                SpeakOptions(
+                    voice="heart", language="en-IN", encoding="linear16", sample_rate=24000, speed=1
+                )
+            )
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Audio(b"ab"),
+        Start(ListenOptions()),
+        Configure(SpeakOptions()),
+        Malformed("not JSON"),
+        Ready("nonsense"),
+    ],
+)
+def test_what_does_not_belong_here_is_an_error_and_the_session_lives_on(command: Event) -> None:
+    s = session()
+    say(s, Start())
+    [failed] = client(say(s, command))
+    assert isinstance(failed, Failed)
+    assert failed.code == "invalid_request"
+    assert not failed.fatal
+    assert say(s, Text("Hi."), Flush())[-1] == ToUpstream(Flush())
+
+
+def test_a_ping_is_answered_and_a_keepalive_is_not() -> None:
+    assert say(session(), KeepAlive(reply=True), KeepAlive()) == [ToClient(KeepAlive())]
+
+
+def test_an_upstream_that_goes_away_is_a_retryable_error() -> None:
+    s = session()
+    say(s, Text("Hi."), Flush())
+    failed, _, close = s.upstream_lost("the engine died", 1.0)
+    assert failed == ToClient(Failed("backend_error", "the engine died", True, True))
+    assert close == Close(1011, "backend_error")
+
+
+@pytest.mark.parametrize("code", ["provider_error", "of no table"])
+def test_an_upstream_error_is_told_by_our_table(code: str) -> None:
+    s = session()
+    say(s, Start())
+    actions = hear(s, Failed(code, "broken"))
+    assert actions[0] == ToClient(Failed("provider_error", "broken", True, True))
+    assert actions[-1] == Close(1011, "provider_error")
+
+
+def test_an_idle_session_ends() -> None:
+    s = session()
+    say(s, Start(), now=10.0)
+    assert list(s.tick(309.0)) == []
+    assert list(s.tick(310.0))[-1] == Close(1008, "idle_timeout_exceeded")
+
+
+def test_an_utterance_under_way_may_finish_past_the_time_limit() -> None:
+    s = session("free")
+    say(s, Text("Hi."), Flush(), now=299.0)
+    assert list(s.tick(305.0)) == []
+    hear(s, Flushed(1.0), now=306.0)
+    assert list(s.tick(306.0))[-1] == Close(1008, "max_connection_duration_exceeded")
+
+
+def test_too_many_messages_and_too_long_text_close_with_their_codes() -> None:
+    s = session("free")
+    for _ in range(20):
+        assert say(s, KeepAlive()) == []
+    assert say(s, KeepAlive())[-1] == Close(4001, "rate_limit")
+    s = session("free")
+    assert say(s, Text("x" * 501))[-1] == Close(4002, "payload_too_large")
+    assert say(s, Text("x")) == []
+
+
+def test_going_down_ends_the_session_with_its_reason() -> None:
+    s = session()
+    assert list(s.end("draining", 1.0))[-1] == Close(1012, "draining")
+    assert list(s.end("draining", 1.0)) == []
+
+
+class SpeechMachine(RuleBasedStateMachine):
+    """A client that says anything at any time, an upstream that answers in order, late or never:
+    the client hears every utterance it did not abort, whole, in order, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = session("local")
+        self.upstream: list[Event] = []  # said up, not yet answered
+        self.upstream_epoch = 0
+        self.heard: list[Event] = []
+        self.expected: list[bytes] = []
+        self.running: list[bytes] = []
+        self.count = 0
+
+    def take(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, ToUpstream):
+                self.upstream.append(action.event)
+            elif isinstance(action, ToClient):
+                self.heard.append(action.event)
+
+    @rule()
+    def an_utterance(self) -> None:
+        self.count += 1
+        self.running.append(b"%d." % self.count)
+        self.take(say(self.session, Text(f"{self.count}. "), Flush()))
+
+    @rule(command=st.sampled_from([Clear(), Cancel()]))
+    def an_abort(self, command: Event) -> None:
+        self.running.clear()
+        self.heard_before = len(self.heard)
+        self.take(say(self.session, command))
+        assert isinstance(self.heard[-1], Cleared)
+
+    @precondition(lambda self: self.upstream)
+    @rule()
+    def the_upstream_answers(self) -> None:
+        event = self.upstream.pop(0)
+        answers: list[Event] = []
+        match event:
+            case Text(text=text):
+                answers = [Audio(text.encode())]
+            case Flush():
+                answers = [Flushed()]
+            case Clear():
+                self.upstream_epoch += 1
+                answers = [Cleared()]
+        before = len(self.heard)
+        self.take(hear(self.session, *answers, epoch=self.upstream_epoch))
+        for new in self.heard[before:]:
+            if isinstance(new, Audio):
+                assert self.running, "speech of an aborted utterance was heard"
+                assert new.data == self.running[0]
+            elif isinstance(new, Flushed):
+                self.running.pop(0)
+
+    @invariant()
+    def nothing_failed(self) -> None:
+        assert not any(isinstance(event, Failed | Ended) for event in self.heard)
+
+    def teardown(self) -> None:
+        while self.upstream:
+            self.the_upstream_answers()
+        assert self.running == []
+
+
+TestSpeech = SpeechMachine.TestCase
+TestSpeech.settings = settings(max_examples=100, stateful_step_count=40)
