@@ -104,4 +104,5 @@ class Aligner:
 def _decoder() -> Any:
     from pocketsphinx import Decoder
 
-    return Decoder(lm=None, samprate=SAMPLE_RATE, loglevel="FATAL")
+    # cmn: level the audio by itself and not by what was aligned before.
+    return Decoder(lm=None, samprate=SAMPLE_RATE, cmn="batch", loglevel="FATAL")

@@ -34,6 +34,7 @@ _TAIL = 0.18  # seconds kept after the last sound
 # The node that holds each phoneme's duration, in hibari-tts 0.2.1, and its unit.
 _DURATIONS = "/Clip_output_0"
 _UNIT = 0.025  # seconds
+_LATE = 0.035  # seconds by which they lag behind the sound, found by forced alignment
 
 _MAX_PHONEMES = 400  # above this the model's prosody falls apart
 _UNTIMED = frozenset(' ;:,.!?—…"“”()ˈˌ')
@@ -88,11 +89,10 @@ class HibariVoice:
 
 def _load() -> Any:
     """The model, with the durations as a further output if this version of it has them."""
-    path = voice_path("heart", download_missing=False)
-    try:
-        return Hibari(model=_with_output(Path(path).read_bytes(), _DURATIONS), threads=1)
-    except Exception:  # onnxruntime's errors have no public base class
-        return Hibari(threads=1)
+    model = Path(voice_path("heart", download_missing=False)).read_bytes()
+    if _DURATIONS.encode() in model:
+        model = _with_output(model, _DURATIONS)
+    return Hibari(model=model, threads=1)
 
 
 def _with_output(model: bytes, name: str) -> bytes:
@@ -176,7 +176,7 @@ def _spoken(sentence: str, rendered: list[tuple[Samples, list[Word]]], timed: bo
     length = 0
     for samples, words in rendered:
         begin, end = _bounds(samples)
-        offset = (length - begin) / SAMPLE_RATE
+        offset = (length - begin) / SAMPLE_RATE - _LATE
         spoken_words += shifted(words, offset, (length + end - begin) / SAMPLE_RATE)
         pieces.append(samples[begin:end])
         length += end - begin
