@@ -221,6 +221,16 @@ def test_damaged_packets_in_sound_pages_cost_at_most_a_protocol_error(
     only_protocol_errors(encoding, pages)
 
 
+def test_flac_metadata_is_passed_over_however_long() -> None:
+    data = muxed("flac", "flac", 24000)
+    assert data[:8] == b"fLaC\0\0\0\x22"
+    picture = b"\x06\x0f\0\0" + b"\xff\xf8" * (0xF0000 // 2)
+    got = decoded("flac", split(data[:42] + picture + data[42:], [9, 20_000]))
+    assert got == decoded("flac", [data])
+    only_info = b"fLaC\x80\0\0\x22" + data[8:42]
+    assert decoded("flac", [only_info]) == b""
+
+
 @pytest.mark.parametrize("rate", [0, 1, 3999, 192_001, 0xFFFFFFFF])
 def test_a_rate_out_of_reason_is_a_protocol_error(rate: int) -> None:
     header = bytearray(wav_header(8000))

@@ -27,7 +27,6 @@ PACKETS = [
 def test_packets_come_back_however_the_pages_are_cut(lengths: list[int]) -> None:
     reader = PageReader()
     assert [p for piece in split(two_pages(), lengths) for p in reader.feed(piece)] == PACKETS
-    assert reader.is_between_pages
 
 
 @pytest.mark.parametrize("size", [0, 1, 254, 255, 256, 510, 255 * 250])
@@ -88,7 +87,6 @@ def test_a_damaged_page_is_a_protocol_error_or_incomplete(at: int, change: int) 
     except ProtocolError:
         return
     assert packets != PACKETS
-    assert not reader.is_between_pages
 
 
 def test_of_two_streams_the_first_is_read() -> None:

@@ -19,6 +19,7 @@ from .samples import Samples, decode_linear32, mono
 
 # Metadata and junk that we sit through before we say that there is no audio.
 _PATIENCE = 64 * 1024
+_STREAMINFO = 34  # bytes of FLAC's first block of metadata
 
 RAW: dict[str, Callable[[bytes], bytes]] = {
     "linear16": lambda data: data,
@@ -105,16 +106,17 @@ class FlacReader:
     """A FLAC file. libav's parser wants to see about ten frames (a second or so) ahead."""
 
     def __init__(self) -> None:
-        self._held = b""
-        self._info = b""  # the STREAMINFO block
         self._tag = TagSkipper()
+        self._held = b""
+        self._skip = 0  # bytes of metadata that nobody needs
+        self._is_flac = self._is_last = False  # the magic, the last block of metadata was seen
+        self._info = b""  # the STREAMINFO block
         self._decoder: PacketDecoder | None = None
 
     def feed(self, data: bytes) -> Iterator[Pcm]:
         data = self._tag.feed(data)
         if self._decoder is None:
-            self._held += data
-            data = self._after_header()
+            data = self._after_metadata(data)
         if self._decoder is not None and data:
             for packet in self._decoder.split(data):
                 yield from self._decoder.packet(packet)
@@ -126,27 +128,38 @@ class FlacReader:
             yield from self._decoder.packet(packet)
         yield from self._decoder.flush()
 
-    def _after_header(self) -> bytes:
-        """What follows the metadata, and a decoder made from it; b"" if there is more to come."""
-        held = self._held
-        if not b"fLaC".startswith(held[:4]):
-            raise ProtocolError("expected a FLAC file, got something else")
-        at, is_last = 4, False
-        while not is_last:
-            if len(held) < at + 4:
+    def _after_metadata(self, data: bytes) -> bytes:
+        """The audio after the metadata, and a decoder for it; b"" if there is more to come."""
+        self._held += data
+        if not self._is_flac:
+            if not b"fLaC".startswith(self._held[:4]):
+                raise ProtocolError("expected a FLAC file, got something else")
+            if len(self._held) < 4:
                 return b""
-            is_last, kind = bool(held[at] & 0x80), held[at] & 0x7F
-            size = int.from_bytes(held[at + 1 : at + 4], "big")
-            if len(held) < at + 4 + size:
+            self._is_flac, self._skip = True, 4
+        while self._passed() and not self._is_last:
+            is_info = self._held[:1] in (b"\x00", b"\x80")
+            if len(self._held) < 4 + is_info * _STREAMINFO:
                 return b""
-            if kind == 0:
-                self._info = held[at + 4 : at + 4 + size]
-            at += 4 + size
-        if len(self._info) != 34:
+            size = int.from_bytes(self._held[1:4], "big")
+            if is_info and size == _STREAMINFO:
+                self._info = self._held[4 : 4 + size]
+            self._is_last = bool(self._held[0] & 0x80)
+            self._skip = 4 + size
+        if self._skip or not self._is_last:
+            return b""
+        if not self._info:
             raise ProtocolError("expected a FLAC file, got one without STREAMINFO")
         self._decoder = PacketDecoder("flac", self._info)
-        self._held = b""
-        return held[at:]
+        data, self._held = self._held, b""
+        return data
+
+    def _passed(self) -> bool:
+        """Drop what is to be skipped; True if that was all."""
+        dropped = min(self._skip, len(self._held))
+        self._skip -= dropped
+        self._held = self._held[dropped:]
+        return not self._skip
 
 
 class Mp3Reader:

@@ -71,11 +71,6 @@ class PageReader:
         self._serial: int | None = None
         self._partial = b""  # a packet that goes on in the next page
 
-    @property
-    def is_between_pages(self) -> bool:
-        """Nothing is held back: a stream may end here."""
-        return not self._held
-
     def feed(self, data: bytes) -> Iterator[Packet]:
         """The packets that are complete now."""
         self._held += data
