@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct
 
+from ..errors import UpstreamError
 from ..wire.base import Frame
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds for a peer to send its upgrade request
@@ -91,6 +92,18 @@ class Acceptance(Struct, frozen=True):
 
 
 Accept = Callable[[Request], Awaitable[Refusal | Acceptance]]
+
+
+class UpgradeRefused(UpstreamError):
+    """The peer answered our upgrade request with HTTP: this status, and as much of the body as came
+    along with the head."""
+
+    def __init__(
+        self, message: str, *, code: str, retry_after: float | None, status: int, body: bytes
+    ) -> None:
+        super().__init__(message, code=code, retry_after=retry_after)
+        self.status = status
+        self.body = body
 
 
 def parse_head(head: bytes, peer: str = "", secure: bool = False) -> Request:

@@ -37,6 +37,7 @@ from .base import (
     Acceptance,
     Receiver,
     Refusal,
+    UpgradeRefused,
     parse_head,
 )
 
@@ -363,14 +364,21 @@ async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
 def refused_by(error: WSError) -> UpstreamError:
     """The error for an upgrade that was not granted. 429 and 503 mean: full, try later."""
     response = getattr(error, "response", None)
-    status = int(response.status) if response is not None else 0
-    code = "backpressure" if status in (429, 503) else "backend_connection_failed"
-    detail = f"status {status}" if status else type(error).__name__
+    if response is None:
+        return UpstreamError(
+            f"upgrade refused: {type(error).__name__}", code="backend_connection_failed"
+        )
+    status = int(response.status)
     retry = None
-    if response is not None:
-        with contextlib.suppress(ValueError, TypeError):
-            retry = float(response.headers.get("Retry-After"))
-    return UpstreamError(f"upgrade refused: {detail}", code=code, retry_after=retry)
+    with contextlib.suppress(ValueError, TypeError):
+        retry = float(response.headers.get("Retry-After"))
+    return UpgradeRefused(
+        f"upgrade refused: status {status}",
+        code="backpressure" if status in (429, 503) else "backend_connection_failed",
+        retry_after=retry,
+        status=status,
+        body=getattr(error, "raw_body", None) or b"",
+    )
 
 
 async def listen(

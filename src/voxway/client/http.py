@@ -1,0 +1,74 @@
+"""The gateway's HTTP side: its models, and how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from ..catalog import Model
+from .failures import UnreachableError, refused
+from .gateway import Gateway
+
+TIMEOUT = 10.0  # seconds
+
+Answer = TypeVar("Answer")
+
+
+class Health(Struct, frozen=True):
+    """`status` is ok or draining; `engines` says for each local model how its worker is."""
+
+    status: str
+    sessions: int
+    engines: dict[str, str]
+
+
+class ModelList(Struct, frozen=True):
+    data: tuple[Model, ...]
+
+
+async def list_models(gateway: Gateway) -> tuple[Model, ...]:
+    """What the gateway can do. Raises UnreachableError, AuthError."""
+    return (await asyncio.to_thread(_get, gateway, "/v1/models", ModelList)).data
+
+
+async def health(gateway: Gateway) -> Health:
+    """How it is. Raises UnreachableError."""
+    return await asyncio.to_thread(_get, gateway, "/health", Health)
+
+
+def _get(gateway: Gateway, path: str, answer: type[Answer]) -> Answer:
+    try:
+        status, body = _fetch(gateway, path)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UnreachableError(f"no gateway at {gateway.http}: {reason}") from error
+    # A gateway that is going down says so with 503, but in the same words.
+    if status != 200 and not (status == 503 and answer is Health):
+        raise refused(status, body)
+    try:
+        return msgspec.json.decode(body, type=answer)
+    except msgspec.DecodeError:
+        message = f"no gateway at {gateway.http}: what answers there is something else"
+        raise UnreachableError(message) from None
+
+
+def _fetch(gateway: Gateway, path: str) -> tuple[int, bytes]:
+    # Not urllib: it would ask a proxy for the machine's own address.
+    parts = urlsplit(gateway.url)
+    tls = gateway.tls()
+    connection = (
+        http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+        if tls is None
+        else http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=tls)
+    )
+    try:
+        connection.request("GET", parts.path + path, headers=gateway.headers())
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
