@@ -1,0 +1,1 @@
+"""Measures a real gateway: `make bench`, or `python -m bench [--quick] [--check] [SECTION ...]`."""
