@@ -13,9 +13,16 @@ import typer
 from .. import __version__
 from ..errors import GatewayError
 
+# `exits.py` gives them; said here because importing that would make --help slow.
+EXIT_CODES = (
+    "Exit codes: 0 done; 2 wrong use or configuration; 3 no gateway there; 4 refused (key or "
+    "limits); 5 the session failed; 130 interrupted."
+)
+
 app = typer.Typer(
     name="voxway",
     help="One WebSocket to every voice and every recognizer.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -56,6 +63,126 @@ def serve(
     )
 
 
+Url = Annotated[
+    str, typer.Option("--url", help="The gateway [env VOXWAY_URL, else ws://127.0.0.1:8080].")
+]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key", help="API key [env VOXWAY_API_KEY, else the one a local gateway made itself]."
+    ),
+]
+Authority = Annotated[
+    str, typer.Option("--ca", help="PEM file to check a wss:// gateway by [env SSL_CERT_FILE].")
+]
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="Text, a text file, or - for standard input.")],
+    model: Annotated[str, typer.Option("-m", "--model", help="Who speaks.")] = "local/hibari:en",
+    out: Annotated[
+        str, typer.Option("-o", "--out", help=".wav .mp3 .ogg .opus .flac; -: WAV to stdout.")
+    ] = "",
+    play: Annotated[bool, typer.Option("--play", help="Play it while it comes.")] = False,
+    voice: Annotated[str | None, typer.Option(help="One of the model's voices.")] = None,
+    speed: Annotated[float | None, typer.Option(help="1 is normal, 2 is twice as fast.")] = None,
+    rate: Annotated[int | None, typer.Option(help="Samples a second (Hz).")] = None,
+    url: Url = "",
+    key: Key = "",
+    ca: Authority = "",
+) -> None:
+    """Speak a text.
+
+    Standard input is spoken word by word as it arrives. Without -o and --play the speech is
+    written to speech.wav.
+
+    \b
+    voxway say "Hello, world." -o hello.mp3
+    some-language-model | voxway say - --play
+    """
+    from ..client.gateway import find_gateway
+    from ..events import SpeakOptions
+    from . import say as command
+
+    options = SpeakOptions(voice=voice, speed=speed, encoding="linear16", sample_rate=rate)
+    wish = command.Wish(text, model, options, out, play)
+    command.run(find_gateway(url, key, ca), wish)
+
+
+@app.command()
+def transcribe(
+    source: Annotated[str, typer.Argument(metavar="FILE", help="Any audio file; - for stdin.")],
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Who listens.")
+    ] = "local/moonshine:tiny-en",
+    partials: Annotated[bool, typer.Option("--partials", help="Show text while it grows.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="The time of each word.")] = False,
+    speakers: Annotated[bool, typer.Option("--speakers", help="Who said what.")] = False,
+    language: Annotated[str | None, typer.Option(help="Language spoken, as en.")] = None,
+    raw: Annotated[
+        int | None, typer.Option(help="It has no header: 16-bit mono samples at this rate.")
+    ] = None,
+    real_time: Annotated[
+        bool, typer.Option("--real-time", help="Send no faster than it was spoken.")
+    ] = False,
+    url: Url = "",
+    key: Key = "",
+    ca: Authority = "",
+) -> None:
+    """Write down what is said.
+
+    \b
+    voxway transcribe talk.mp3 --words
+    arecord -q -f S16_LE -r 16000 | voxway transcribe - --partials
+    """
+    from ..client.gateway import find_gateway
+    from . import transcribe as command
+    from .transcript import Shape
+
+    shape = Shape(partials, json, words, speakers, sys.stdout.isatty())
+    wish = command.Wish(source, model, shape, language, raw, real_time)
+    command.run(find_gateway(url, key, ca), wish)
+
+
+@app.command()
+def models(
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    url: Url = "",
+    key: Key = "",
+    ca: Authority = "",
+) -> None:
+    """List what a gateway can do.
+
+    \b
+    voxway models --url wss://speech.example.com --key KEY
+    """
+    from ..client.gateway import find_gateway
+    from . import models as command
+
+    command.run(find_gateway(url, key, ca), json=json)
+
+
+@app.command()
+def demo(
+    play: Annotated[bool, typer.Option("--play", help="Play the sentence.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the gateway up until Ctrl-C, to try it.")
+    ] = False,
+) -> None:
+    """Send a sentence through a gateway of its own: text to speech, and back to text.
+
+    Writes demo.wav. Needs no configuration, no network and no other gateway.
+
+    \b
+    voxway demo --play
+    """
+    from . import demo as command
+
+    command.run(play=play, keep=keep)
+
+
 @app.command()
 def engine(
     model: Annotated[str, typer.Argument(help="local/hibari:en or local/moonshine:tiny-en.")],
@@ -74,12 +201,14 @@ def engine(
 
 
 def run() -> None:
-    """The entry point: errors of ours become one line and exit code 2."""
+    """The entry point: errors of ours become one line and an exit code."""
     try:
         app()
     except GatewayError as error:
-        typer.echo(f"voxway: {error.message}", err=True)
-        sys.exit(2)
+        from . import exits
+
+        typer.echo(f"voxway: {exits.line(error)}", err=True)
+        sys.exit(exits.code(error))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""What the exit code of a command says, and the one line that goes with it."""
+
+from __future__ import annotations
+
+from ..client.failures import UnreachableError
+from ..errors import AuthError, GatewayError, LimitError, ProtocolError, TooLargeError
+
+OK, WRONG_USE, UNREACHABLE, REFUSED, FAILED, INTERRUPTED = 0, 2, 3, 4, 5, 130
+
+# The first that fits decides: a class stands before those it derives from.
+_CODES: tuple[tuple[type[GatewayError], int], ...] = (
+    (UnreachableError, UNREACHABLE),
+    (AuthError, REFUSED),
+    (LimitError, REFUSED),
+    (TooLargeError, REFUSED),
+    (ProtocolError, WRONG_USE),
+)
+
+
+def code(error: GatewayError) -> int:
+    """The exit code for an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
+
+
+def line(error: GatewayError) -> str:
+    """What to tell the user, with what to do about it."""
+    match error:
+        case UnreachableError():
+            return f"{error.message}. Start one with `voxway serve`, or name another with --url"
+        case AuthError():
+            return f"{error.message}. Give the gateway's key with --key or VOXWAY_API_KEY"
+        case LimitError(retry_after=float() as seconds):
+            return f"{error.message}. Try again in {seconds:.0f} s"
+        case _:
+            return error.message

@@ -1,0 +1,10 @@
+"""What of the optional packages is not installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+
+def missing(*modules: str) -> str:
+    """The names of those that cannot be imported, for a message; empty if all can."""
+    return ", ".join(module for module in modules if find_spec(module) is None)
