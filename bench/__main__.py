@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Awaitable
 from pathlib import Path
 
 import uvloop
+from msgspec import structs
 
 from .footprint import footprint
 from .hearing import hearing
 from .load import load
-from .machine import this_machine
+from .machine import busy, this_machine
 from .path import path
 from .process import gateway
 from .report import Section, page, terminal
@@ -38,17 +40,19 @@ async def measure(wanted: set[str], scale: Scale) -> list[Section]:
         async with gateway() as running:
             for name, section in EMBEDDED.items():
                 if name in wanted:
-                    _say(f"measuring {name} ...")
-                    sections.append(await section(running, scale))
+                    sections.append(await _watched(name, section(running, scale)))
     for name, other in OTHERS.items():
         if name in wanted:
-            _say(f"measuring {name} ...")
-            sections.append(await other(scale))
+            sections.append(await _watched(name, other(scale)))
     return sections
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+async def _watched(name: str, section: Awaitable[Section]) -> Section:
+    """Measure, and note what else the machine had to do."""
+    print(f"measuring {name} ...", file=sys.stderr, flush=True)
+    before = busy()
+    measured = await section
+    return structs.replace(measured, others=busy().others_since(before))
 
 
 def arguments() -> argparse.Namespace:

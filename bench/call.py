@@ -48,6 +48,14 @@ class Call:
                 if isinstance(event, Failed):
                     raise RuntimeError(f"{event.code}: {event.message}")
 
+    def heard_since(self, kind: type[Event], since: float) -> int:
+        """How many events of this kind have come since then; all that waits is dropped."""
+        count = 0
+        while not self._events.empty():
+            at, event = self._events.get_nowait()
+            count += isinstance(event, kind) and at >= since
+        return count
+
     async def speak(self, text: str) -> float:
         """Say a text and flush it; seconds from before the first byte to the first audio."""
         begun = now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -65,3 +66,37 @@ def this_machine() -> Machine:
         libraries=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
         load=", ".join(f"{value:.2f}" for value in load),
     )
+
+
+class Busy(Struct, frozen=True):
+    """CPU that was used up to a moment, in ticks: by everything, and by us and our children."""
+
+    total: int
+    busy: int
+    ours: int
+
+    def others_since(self, before: Busy) -> float:
+        """The share of the machine that other processes took in between."""
+        foreign = (self.busy - before.busy) - (self.ours - before.ours)
+        return max(0.0, foreign / max(1, self.total - before.total))
+
+
+def busy() -> Busy:
+    """Read it from /proc."""
+    first = Path("/proc/stat").read_text().splitlines()[0]
+    ticks = [int(field) for field in first.split()[1:9]]
+    idle = ticks[3] + ticks[4]  # idle and waiting for a disk
+    return Busy(sum(ticks), sum(ticks) - idle, _ours())
+
+
+def _ours() -> int:
+    """Ticks of this process and of all below it, the dead included."""
+    family = {os.getpid()}
+    ours = 0
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if pid in family or int(fields[1]) in family:
+                family.add(pid)
+                ours += sum(map(int, fields[11:15]))
+    return ours

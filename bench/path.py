@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from msgspec import Struct, structs
@@ -24,6 +25,7 @@ from voxway.wire.base import Frame
 from voxway.wire.unified import Client, Server, Style, Task
 
 from .call import MODELS
+from .flow import PERIOD
 from .report import Row, Section
 from .scale import Scale
 from .stats import us
@@ -98,8 +100,10 @@ async def open_rig(style: Style) -> Rig:
         dialled.append(receiver)
         receiver.opened(to_upstream)
 
+    # A clock on which each frame takes its own length: audio faster than that would be held back.
+    clock = count(1.0, PERIOD).__next__
     codecs = (Server(style, "sess_bench"), upstream_codec)
-    relay = Relay(session, codecs, dial, time.monotonic, UNMETERED.message_bytes, _ended)
+    relay = Relay(session, codecs, dial, clock, UNMETERED.message_bytes, _ended)
     client = Guarded(relay, "sess_bench")
     client.opened(to_client)
     client.frame(INIT)
@@ -118,7 +122,7 @@ def _ended(code: int, reason: str) -> None: ...
 def _session(task: Task) -> Session:
     kind = TtsSession if task == "tts" else SttSession
     identity = Identity("sess_bench", "req_bench", MODELS[task])
-    session: Session = kind(identity, LOCAL[MODELS[task]], Meter(UNMETERED, time.monotonic()))
+    session: Session = kind(identity, LOCAL[MODELS[task]], Meter(UNMETERED, 0.0))
     return session
 
 

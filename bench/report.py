@@ -48,6 +48,11 @@ class Section(Struct, frozen=True):
     title: str
     method: str
     rows: Sequence[Row]
+    others: float = 0.0
+
+    @property
+    def noise(self) -> str:
+        return f"other processes took {self.others:.0%} of the machine meanwhile"
 
 
 def terminal(sections: Iterable[Section]) -> str:
@@ -56,7 +61,7 @@ def terminal(sections: Iterable[Section]) -> str:
     for section in sections:
         cells = [HEADER, *((r.measure, r.result, r.bound, r.verdict) for r in section.rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
-        lines += ["", section.title]
+        lines += ["", f"{section.title} ({section.noise})"]
         for row in cells:
             padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             lines.append(("  " + "  ".join(padded)).rstrip())
@@ -73,7 +78,7 @@ def page(machine: Machine, sections: Iterable[Section]) -> str:
             for r in section.rows
         )
         parts.append(
-            f"## {section.title}\n\n{section.method}\n\n"
+            f"## {section.title}\n\n{section.method} (In this run {section.noise}.)\n\n"
             f"| measure | result | bound | | what it means |\n|---|---|---|---|---|\n{rows}\n"
         )
     return "\n".join(parts)
