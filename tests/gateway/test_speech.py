@@ -127,7 +127,7 @@ def test_pipelined_utterances_end_in_order_each_with_its_terminals(gateway: Gate
             talk.say(type="flush")
         talk.say(type="ping")
         seen: list[str] = []
-        durations = []
+        durations: list[float] = []
         while len(durations) < 4:
             message = talk.hear()
             if message["type"] in ("flushed", "audio_end"):

@@ -6,6 +6,8 @@ recognizer is felt by the peer: beyond a bound its socket is not read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..audio.decode import Decoder
 from ..audio.formats import AudioFormat
 from ..engines.base import Ear, Hearing
@@ -120,22 +122,26 @@ class HearingSession:
             self._queued -= len(data)
             if self._queued <= MAX_QUEUED // 2:
                 self._line.read(True)
-            try:
-                replies = await self._turns.take(lambda: hearing.feed(decoder.feed(data)))
-            except ProtocolError as error:
-                self._line.fail(error)
-                return True
-            self._say(replies)
+            self._say(await self._turn(lambda: hearing.feed(decoder.feed(data))))
             return True
         if isinstance(command, Flush):
-            self._say(await self._turns.take(hearing.finalize))
+            self._say(await self._turn(hearing.finalize))
             return True
-        replies = await self._turns.take(lambda: hearing.feed(decoder.flush()) + hearing.finalize())
+        replies = await self._turn(lambda: hearing.feed(decoder.flush()))
+        replies += await self._turn(hearing.finalize)
         # The end is no finalize: an empty answer to it would be a transcript of nothing.
         self._say([r for r in replies if not (isinstance(r, Transcript) and not r.text)])
         self._line.say(Ended("closed"))
         self._line.hang_up()
         return False
+
+    async def _turn(self, work: Callable[[], list[Reply]]) -> list[Reply]:
+        """What a turn brought; audio that cannot be decoded is told and brings nothing."""
+        try:
+            return await self._turns.take(work)
+        except ProtocolError as error:
+            self._line.fail(error)
+            return []
 
     def _more_audio(self, size: int) -> bytes:
         more = []
