@@ -31,6 +31,11 @@ NAMES: dict[Task, str] = {"tts": "voices", "stt": "listeners"}
 SETTLE = 1.0  # seconds before measuring begins
 PING_EVERY = 0.02  # seconds
 READY_TIMEOUT = 30.0
+PING = (
+    "a `ping` to its `pong`, which the gateway answers itself: how long its event loop keeps a "
+    "frame waiting"
+)
+GROWN = "what the gateway process has grown by since it started"
 
 
 class Caller:
@@ -93,12 +98,10 @@ async def load(scale: Scale) -> Section:
     server = await pico.listen(upstream.accept, host="127.0.0.1")
     bench = Bench(upstream, gauge, server.sockets[0].getsockname()[1])
     rows: list[Row] = []
-    engines = ",".join(f"{model}=tcp:127.0.0.1:{bench.port}" for model in (VOICE, EAR))
-    async with gateway(tier="local", engines=engines) as running:
-        tasks: tuple[Task, ...] = ("tts", "stt")
-        for task in tasks:
-            for sessions in scale.loads:
-                rows += await _rows(bench, running, task, sessions, scale)
+    tasks: tuple[Task, ...] = ("tts", "stt")
+    for task in tasks:
+        for sessions in scale.loads:
+            rows += await _rows(bench, task, sessions, scale)
     server.close()
     return Section(
         "The whole gateway under load",
@@ -113,14 +116,16 @@ async def load(scale: Scale) -> Section:
     )
 
 
-async def _rows(
-    bench: Bench, running: Gateway, task: Task, sessions: int, scale: Scale
-) -> list[Row]:
+async def _rows(bench: Bench, task: Task, sessions: int, scale: Scale) -> list[Row]:
     direct = Endpoint(f"ws://127.0.0.1:{bench.port}/")
     async with _callers(bench, direct, sessions) as callers:
         alone, _ = await _measure(bench, task, callers, None, scale)
-    async with _callers(bench, endpoint(running.port, task), sessions) as callers:
-        through, pongs = await _measure(bench, task, callers, running, scale)
+    engines = ",".join(f"{model}=tcp:127.0.0.1:{bench.port}" for model in (VOICE, EAR))
+    async with gateway(tier="local", engines=engines) as running:
+        fresh = running.memory()
+        async with _callers(bench, endpoint(running.port, task), sessions) as callers:
+            through, pongs = await _measure(bench, task, callers, running, scale)
+            grown = (running.memory() - fresh) / sessions
     cpu, rate = median(w.cpu for w in through), median(w.rate for w in through)
     name = f"{sessions} {NAMES[task]}"
     return [
@@ -134,13 +139,13 @@ async def _rows(
             _latency(through),
             f"from one end to the other; without the gateway {_latency(alone)}",
         ),
-        Row(
-            f"{name}: ping",
-            f"p50 {ms(percentile(pongs, 50))}, p99 {ms(percentile(pongs, 99))}",
-            "a `ping` to its `pong`, which the gateway answers itself: shows how long its event "
-            "loop keeps a frame waiting",
-        ),
+        Row(f"{name}: ping", _quantiles(pongs), PING),
+        Row(f"{name}: memory", f"{grown / 1e3:.0f} kB a session", GROWN),
     ]
+
+
+def _quantiles(values: list[float]) -> str:
+    return f"p50 {ms(percentile(values, 50))}, p99 {ms(percentile(values, 99))}"
 
 
 def _latency(windows: list[Window]) -> str:
