@@ -54,13 +54,13 @@ def run(*, play: bool, keep: bool) -> None:
 
 async def _demo(play: bool, keep: bool) -> int:
     _stop_on_signals()
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = Console(highlight=False, markup=False)
     out.print("A sentence through the gateway: text to speech, and back to text.\n", style="bold")
     began = time.monotonic()
     with Progress("starting a gateway with two local engines…") as progress:
         async with own_gateway() as gateway:
-            _step(out, "gateway", f"{gateway.http}, ready after {time.monotonic() - began:.1f} s")
             progress.hide()
+            _step(out, "gateway", f"{gateway.http}, ready after {time.monotonic() - began:.1f} s")
             recording = await _speak(out, gateway, play)
             heard = await _listen(out, gateway, recording)
             is_right = _judge(out, heard)
@@ -142,9 +142,9 @@ class _Sent:
 
 
 def _step(out: Console, name: str, text: str, detail: str = "") -> None:
-    out.print(Styled.assemble((f"  {name:<9}", "bold cyan"), text))
+    out.print(Styled.assemble((f"  {name:<9}", "bold cyan"), text), soft_wrap=True)
     if detail:
-        out.print(f"  {'':<9}{detail}", style="dim")
+        out.print(f"  {'':<9}{detail}", style="dim", soft_wrap=True)
 
 
 def _judge(out: Console, heard: Heard) -> bool:
@@ -161,7 +161,10 @@ def _judge(out: Console, heard: Heard) -> bool:
     out.print(f"\n{mark} {verdict}", style=style)
     out.print(f"  The speech is in {FILE}.")
     if is_right:
-        out.print('  Next: `voxway serve`, and in another terminal `voxway say "Good morning."`')
+        out.print(
+            '  Next: `voxway serve`, and in another terminal `voxway say "Good morning."`',
+            soft_wrap=True,
+        )
     return is_right
 
 
@@ -170,5 +173,5 @@ async def _keep(out: Console, gateway: Gateway) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
     out.print("\n  The gateway stays up until Ctrl-C. In another terminal:")
-    out.print(f"  export VOXWAY_URL={gateway.url} VOXWAY_API_KEY={gateway.key}")
+    out.print(f"  export VOXWAY_URL={gateway.url} VOXWAY_API_KEY={gateway.key}", soft_wrap=True)
     await stop.wait()

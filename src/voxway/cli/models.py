@@ -35,6 +35,8 @@ def show(models: Sequence[Model]) -> None:
     from rich.table import Table
 
     table = Table(*COLUMNS, box=SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
     table.columns[0].no_wrap = True
     for model in models:
         table.add_row(*row(model))

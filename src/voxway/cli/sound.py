@@ -79,6 +79,8 @@ async def _arriving() -> AsyncIterator[bytes]:
         head += data
         if len(head) >= 4:
             break
+    if not head:
+        raise ConfigError("there is nothing on standard input")
     encoding = next((name for start, name in _BEGINNINGS if head.startswith(start)), None)
     if encoding is None:
         whole = io.BytesIO(head + b"".join([data async for data in pieces]))

@@ -46,7 +46,7 @@ def run(gateway: Gateway, wish: Wish) -> None:
 def printer(shape: Shape) -> Printer:
     if shape.json:
         return JsonLines(shape)
-    if shape.partials and shape.is_terminal:
+    if shape.is_terminal:
         return Live(shape)
     return Plain(shape)
 
@@ -55,8 +55,11 @@ async def _written(
     gateway: Gateway, wish: Wish, options: ListenOptions, audio: AsyncIterator[bytes]
 ) -> None:
     heard_any = False
-    # Text on the same terminal would be written through by the spinner.
-    with printer(wish.shape) as out, Progress("listening…", hidden=wish.shape.is_terminal):
+    rate = options.sample_rate or RATE
+    # On the same terminal the spinner and the text would write over each other.
+    progress = Progress("listening…", hidden=wish.shape.is_terminal)
+    with printer(wish.shape) as out, progress:
+        audio = _watched(audio, rate, out, progress)
         async with aclosing(transcribe(gateway, audio, wish.model, options)) as events:
             async for event in events:
                 match event:
@@ -69,3 +72,15 @@ async def _written(
                 out.show(event)
     if not heard_any:
         typer.echo("voxway: no speech was heard", err=True)
+
+
+async def _watched(
+    audio: AsyncIterator[bytes], rate: int, out: Printer, progress: Progress
+) -> AsyncIterator[bytes]:
+    """The same, telling how far it is."""
+    size = 0
+    async for data in audio:
+        yield data
+        size += len(data)
+        out.sent(size / (2 * rate))
+        progress.say(f"listening… {size / (2 * rate):.0f} s")

@@ -38,6 +38,10 @@ class Printer(Protocol):
 
     def show(self, event: Event) -> None: ...
 
+    def sent(self, seconds: float) -> None:
+        """So much audio is on its way."""
+        ...
+
 
 def lines(transcript: Transcript, shape: Shape) -> Iterator[str]:
     """A final transcript as text: by speaker and with the words' times if wanted."""
@@ -65,6 +69,8 @@ class Plain:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def sent(self, seconds: float) -> None: ...
+
     def show(self, event: Event) -> None:
         match event:
             case Transcript(final=True):
@@ -87,6 +93,8 @@ class JsonLines:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def sent(self, seconds: float) -> None: ...
+
     def show(self, event: Event) -> None:
         match event:
             case Ready() | Ended() | Failed():
@@ -99,15 +107,17 @@ class JsonLines:
 
 
 class Live:
-    """The sentence that is being spoken redraws itself until it is final."""
+    """For a terminal: the sentence that is being spoken redraws itself until it is final. Without
+    partials, its line tells how far it is."""
 
     def __init__(self, shape: Shape) -> None:
         from rich.console import Console
         from rich.live import Live as Redrawn
 
         self._shape = shape
-        self._console = Console(highlight=False, markup=False, soft_wrap=True)
+        self._console = Console(highlight=False, markup=False)
         self._redrawn = Redrawn(console=self._console, auto_refresh=False, transient=True)
+        self._seconds = 0
 
     def __enter__(self) -> Live:
         self._redrawn.start()
@@ -116,15 +126,23 @@ class Live:
     def __exit__(self, *_: object) -> None:
         self._redrawn.stop()
 
-    def show(self, event: Event) -> None:
-        from rich.text import Text
+    def sent(self, seconds: float) -> None:
+        if not self._shape.partials and int(seconds) > self._seconds:
+            self._seconds = int(seconds)
+            self._redraw(f"listening… {self._seconds} s")
 
+    def show(self, event: Event) -> None:
         match event:
             case Transcript(final=True):
-                self._redrawn.update(Text(""), refresh=True)
+                self._redraw("")
                 for line in lines(event, self._shape):
-                    self._console.print(line)
+                    self._console.print(line, soft_wrap=True)
             case Transcript(text=text):
-                self._redrawn.update(Text(text, style="dim italic"), refresh=True)
+                self._redraw(text)
             case _:
                 pass
+
+    def _redraw(self, line: str) -> None:
+        from rich.text import Text
+
+        self._redrawn.update(Text(line, style="dim italic"), refresh=True)

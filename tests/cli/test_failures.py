@@ -1,0 +1,78 @@
+"""Each way to fail has its exit code, and one line that says what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.conftest import Shell
+from conftest import Gateway
+
+NOBODY = "ws://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    "args", [("say", "Hello."), ("models",), ("transcribe", "-", "--raw", "16000")]
+)
+def test_no_gateway(shell: Shell, args: tuple[str, ...]) -> None:
+    line = shell.fails(3, *args, "--url", NOBODY)
+    assert "no gateway at http://127.0.0.1:9: " in line
+    assert "`voxway serve`" in line
+
+
+def test_no_tls_there(shell: Shell, gateway: Gateway) -> None:
+    assert "no gateway at https://" in shell.fails(3, "models", "--url", f"wss://{gateway.address}")
+
+
+@pytest.mark.parametrize("args", [("say", "Hello."), ("models",)])
+def test_a_wrong_key(shell: Shell, args: tuple[str, ...]) -> None:
+    line = shell.fails(4, *args, "--key", "not-the-key-at-all")
+    assert "unknown API key" in line
+    assert "VOXWAY_API_KEY" in line
+    assert "not-the-key-at-all" not in line
+
+
+def test_no_key(shell: Shell) -> None:
+    del shell.environ["VOXWAY_API_KEY"]
+    assert "no API key" in shell.fails(4, "say", "Hello.")
+
+
+def test_a_limit(shell: Shell, gateway: Gateway) -> None:
+    shell.environ["VOXWAY_API_KEY"] = "test-free"
+    talk = gateway.open("/v1/tts/local/hibari:en", key="test-free")
+    try:
+        assert "concurrent connections" in shell.fails(4, "say", "Hello.")
+    finally:
+        talk.__exit__()
+
+
+def test_an_unknown_model_shows_its_neighbours(shell: Shell) -> None:
+    assert "did you mean local/hibari:en?" in shell.fails(2, "say", "Hi.", "-m", "local/hibary:en")
+    line = shell.fails(2, "transcribe", "-", "--raw", "16000", "-m", "moonshine")
+    assert "local/moonshine:tiny-en" in line
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("transcribe", "nowhere.wav"), "no file nowhere.wav"),
+        (("say", "nowhere.txt"), "no file nowhere.txt"),
+        (("say", " "), "no text"),
+        (("say", "Hi.", "-o", "hi.xyz"), ".wav .mp3"),
+        (("say", "Hi.", "-o", "nowhere/hi.wav"), "no directory nowhere"),
+        (("say", "Hi.", "--voice", "nobody"), "voice 'nobody' is not one of heart"),
+        (("say", "Hi.", "--speed", "9"), "speed 9 is outside"),
+        (("say", "Hi.", "--rate", "7"), "sample_rate 7 is outside 8000-48000"),
+        (("say", "Hi.", "--url", "ftp://here"), "not like ws://"),
+        (("say", "Hi.", "--url", "ws://secret@here"), "only scheme, host, port and path"),
+        (("transcribe", "-"), "nothing on standard input"),
+        (("transcribe", "-", "--raw", "16000", "--language", "tlh"), "language 'tlh'"),
+    ],
+)
+def test_wrong_use(shell: Shell, args: tuple[str, ...], says: str) -> None:
+    assert says in shell.fails(2, *args)
+
+
+def test_what_is_no_audio(shell: Shell) -> None:
+    (shell.directory / "notes.wav").write_text("no audio at all\n" * 100)
+    assert "notes.wav has no audio" in shell.fails(2, "transcribe", "notes.wav")
+    assert "--raw RATE" in shell.fails(2, "transcribe", "-", stdin=b"no audio at all\n" * 100)

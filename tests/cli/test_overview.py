@@ -1,0 +1,100 @@
+"""Help, models, and the demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import BOUND, Shell
+
+COMMANDS = ("serve", "say", "transcribe", "models", "demo", "engine")
+
+
+def test_help_is_quick_and_names_every_command(shell: Shell) -> None:
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        shown = shell.ok("--help")
+        took.append(time.perf_counter() - began)
+    assert min(took) <= 0.4
+    for command in COMMANDS:
+        assert re.search(rf"^ +{command} +\w", shown, re.MULTILINE)
+    assert "Exit codes: 0 done" in shown
+
+
+@pytest.mark.parametrize("command", ["say", "transcribe", "models", "demo", "serve"])
+def test_help_of_a_command_has_an_example(shell: Shell, command: str) -> None:
+    shown = shell.ok(command, "--help")
+    assert re.search(rf"voxway {command}(?! \[OPTIONS\])", shown)
+
+
+def test_models_as_a_table(shell: Shell) -> None:
+    shown = shell.ok("models")
+    assert re.search(r"local/hibari:en +tts +en +heart +8000-48000 \(24000\)", shown)
+    assert re.search(r"local/moonshine:tiny-en +stt +en +- ", shown)
+
+
+def test_models_as_json(shell: Shell) -> None:
+    models = {model["id"]: model for model in json.loads(shell.ok("models", "--json"))}
+    assert models["local/hibari:en"]["kind"] == "tts"
+    assert "wav" in models["local/moonshine:tiny-en"]["encodings"]
+
+
+def test_the_demo_comes_back_right(shell: Shell) -> None:
+    shown = shell.ok("demo")
+    assert "first audio after" in shown
+    assert "✓" in shown
+    with wave.open(str(shell.directory / "demo.wav")) as file:
+        assert file.getnframes() > 3 * file.getframerate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_demo_cut_short_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    environ = os.environ | {"PYTHONWARNINGS": "error", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "voxway.cli.main", "demo"],
+        cwd=tmp_path,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            wait_for(lambda: list(tmp_path.glob("voxway-*/*.sock")))
+            process.send_signal(number)
+            _, err = process.communicate(timeout=BOUND)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert err == b""
+    wait_for(lambda: not running(tmp_path))
+    assert not list(tmp_path.glob("voxway-*"))
+
+
+def wait_for(claim: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20.0
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(directory: Path) -> list[str]:
+    """Processes of ours that were started with files in `directory`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environ = (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"TMPDIR={directory}".encode() in environ:
+            found.append(entry.name)
+    return found

@@ -1,0 +1,35 @@
+"""The client stands on the base install alone, and is there at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CHECK = """
+import sys, time
+import asyncio, msgspec, picows, pybase64  # the base install, not ours to make quicker
+began = time.perf_counter()
+import voxway.client
+print(time.perf_counter() - began)
+print(*sys.modules)
+"""
+SERVER = {
+    "voxway.gateway",
+    "voxway.relay",
+    "voxway.session",
+    "voxway.supervisor",
+    "voxway.worker",
+    "voxway.engines",
+    "voxway.http",
+    "voxway.cli",
+}
+EXTRAS = {"numpy", "av", "soxr", "typer", "rich", "uvicorn", "litestar", "uvloop", "structlog"}
+
+
+def test_no_server_code_and_no_extra_is_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", CHECK], capture_output=True, check=True)
+    seconds, modules = done.stdout.decode().splitlines()
+    loaded = set(modules.split())
+    assert "voxway.client.speak" in loaded
+    assert not loaded & (SERVER | EXTRAS)
+    assert float(seconds) <= 0.15
