@@ -81,12 +81,7 @@ async def _speak(out: Console, gateway: Gateway, play: bool) -> Recording:
     recording = Recording()
     wish = say.Wish(SENTENCE, DEFAULT_VOICE, SpeakOptions(encoding="linear16"), FILE, play)
     sinks = [recording, *say.sinks_for(wish)]
-    try:
-        spoken = await say.speak_into(sinks, gateway, wish, SENTENCE)
-    except BaseException:
-        say.finish(sinks, at_once=True)
-        raise
-    await asyncio.to_thread(say.finish, sinks)
+    spoken = await say.speak_into(sinks, gateway, wish, SENTENCE)
     _step(
         out,
         "said",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import ConfigError
@@ -17,7 +19,7 @@ class Loudspeaker:
 
     def __init__(self, sounddevice: Any) -> None:
         self._sounddevice = sounddevice
-        self._pieces: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[bytes | Callable[[], object]] = queue.SimpleQueue()
         self._stream: Any = None
         self._player = threading.Thread(target=self._play, daemon=True)
 
@@ -29,21 +31,23 @@ class Loudspeaker:
     def write(self, pcm: bytes) -> None:
         self._pieces.put(pcm)
 
-    def close(self, *, at_once: bool) -> None:
-        """Wait until all has sounded, or fall silent."""
-        if self._stream is None:
-            return
-        if at_once:
+    async def finish(self) -> None:
+        """Wait until all has sounded."""
+        if self._stream is not None:
+            loop, silent = asyncio.get_running_loop(), asyncio.Event()
+            self._pieces.put(lambda: loop.call_soon_threadsafe(silent.set))
+            await silent.wait()
+
+    def close(self) -> None:
+        """Fall silent."""
+        if self._stream is not None:
             self._stream.abort()
-            return
-        self._pieces.put(None)
-        self._player.join()
-        self._stream.stop()
-        self._stream.close()
 
     def _play(self) -> None:
-        while (pcm := self._pieces.get()) is not None:
-            self._stream.write(pcm)
+        while isinstance(piece := self._pieces.get(), bytes):
+            self._stream.write(piece)
+        self._stream.stop()  # which waits for what the device still has
+        piece()
 
 
 def loudspeaker() -> Loudspeaker:

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 
 import typer
@@ -56,13 +56,7 @@ def run(gateway: Gateway, wish: Wish) -> None:
     """Speak, and say how it went. Raises GatewayError."""
     text = source(wish.text)
     sinks = sinks_for(wish)
-    try:
-        spoken = asyncio.run(speak_into(sinks, gateway, wish, text))
-    except BaseException:
-        finish(sinks, at_once=True)
-        raise
-    with Progress("finishing…"):
-        finish(sinks)
+    spoken = asyncio.run(speak_into(sinks, gateway, wish, text))
     files = ", ".join(sink.name for sink in sinks)
     typer.echo(f"{spoken} -> {files}", err=wish.out == "-")
 
@@ -116,17 +110,17 @@ def sinks_for(wish: Wish) -> list[Sink]:
 async def speak_into(
     sinks: Sequence[Sink], gateway: Gateway, wish: Wish, text: str | AsyncIterator[str]
 ) -> Spoken:
-    """Speak into the sinks, which stay open. Raises GatewayError."""
+    """Speak into the sinks, and close them. Raises GatewayError."""
     told = _Told(text)
-    with Progress("speaking…") as progress:
+    with ExitStack() as stack, Progress("speaking…") as progress:
+        for sink in sinks:
+            stack.callback(sink.close)
         async with aclosing(speak(gateway, told.pieces(), wish.model, wish.options)) as events:
-            return await _collected(events, told, sinks, progress)
-
-
-def finish(sinks: Sequence[Sink], *, at_once: bool = False) -> None:
-    """Close the sinks. Outside of the loop, where Ctrl-C ends the wait for a loudspeaker."""
-    for sink in sinks:
-        sink.close(at_once=at_once)
+            spoken = await _collected(events, told, sinks, progress)
+        progress.say("finishing…")  # a loudspeaker takes its time
+        for sink in sinks:
+            await sink.finish()
+    return spoken
 
 
 async def _collected(

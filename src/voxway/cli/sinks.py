@@ -26,9 +26,12 @@ class Sink(Protocol):
 
     def write(self, pcm: bytes) -> None: ...
 
-    def close(self, *, at_once: bool) -> None:
-        """No more will come. What did is where it belongs when this returns; with `at_once` what
-        takes long is left."""
+    async def finish(self) -> None:
+        """All has come: wait until it is where it belongs."""
+        ...
+
+    def close(self) -> None:
+        """Let go at once, finished or not."""
         ...
 
 
@@ -52,7 +55,9 @@ class WavFile:
         self._file.write(pcm)
         self._size += len(pcm)
 
-    def close(self, *, at_once: bool) -> None:
+    async def finish(self) -> None: ...
+
+    def close(self) -> None:
         if self._file is None:
             return
         with self._file as file:
@@ -79,7 +84,9 @@ class StandardOutput:
         sys.stdout.buffer.write(pcm)
         sys.stdout.buffer.flush()
 
-    def close(self, *, at_once: bool) -> None: ...
+    async def finish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Recording:
@@ -97,7 +104,9 @@ class Recording:
     def write(self, pcm: bytes) -> None:
         self.pcm += pcm
 
-    def close(self, *, at_once: bool) -> None: ...
+    async def finish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class EncodedFile:
@@ -115,11 +124,13 @@ class EncodedFile:
     def write(self, pcm: bytes) -> None:
         self._pieces.append(pcm)
 
-    def close(self, *, at_once: bool) -> None:
+    async def finish(self) -> None:
         from ..audio.files import save_audio
 
         if self._pieces:
             save_audio(self._path, b"".join(self._pieces), self._rate)
+
+    def close(self) -> None: ...
 
 
 def sink_for(path: str) -> Sink:

@@ -96,12 +96,14 @@ Accept = Callable[[Request], Awaitable[Refusal | Acceptance]]
 
 class UpgradeRefused(UpstreamError):
     """The peer answered our upgrade request with HTTP: this status, and as much of the body as came
-    along with the head."""
+    along with the head. 429 and 503 mean: full, try later."""
 
-    def __init__(
-        self, message: str, *, code: str, retry_after: float | None, status: int, body: bytes
-    ) -> None:
-        super().__init__(message, code=code, retry_after=retry_after)
+    def __init__(self, status: int, body: bytes, retry_after: str | None) -> None:
+        super().__init__(
+            f"upgrade refused: status {status}",
+            code="backpressure" if status in (429, 503) else "backend_connection_failed",
+            retry_after=float(retry_after) if retry_after and retry_after.isdecimal() else None,
+        )
         self.status = status
         self.body = body
 

@@ -8,7 +8,6 @@ uvicorn hands an upgrade request to `Door`, which asks `accept` and gives the tr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, cast
@@ -373,23 +372,12 @@ async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
 
 
 def refused_by(error: WSError) -> UpstreamError:
-    """The error for an upgrade that was not granted. 429 and 503 mean: full, try later."""
-    response = getattr(error, "response", None)
-    if response is None:
-        return UpstreamError(
-            f"upgrade refused: {type(error).__name__}", code="backend_connection_failed"
-        )
-    status = int(response.status)
-    retry = None
-    with contextlib.suppress(ValueError, TypeError):
-        retry = float(response.headers.get("Retry-After"))
-    return UpgradeRefused(
-        f"upgrade refused: status {status}",
-        code="backpressure" if status in (429, 503) else "backend_connection_failed",
-        retry_after=retry,
-        status=status,
-        body=getattr(error, "raw_body", None) or b"",
-    )
+    """The error for an upgrade that was not granted."""
+    if (response := getattr(error, "response", None)) is None:
+        detail = f"upgrade refused: {type(error).__name__}"
+        return UpstreamError(detail, code="backend_connection_failed")
+    body, retry_after = getattr(error, "raw_body", None), response.headers.get("Retry-After")
+    return UpgradeRefused(int(response.status), body or b"", retry_after)
 
 
 async def listen(
