@@ -1,8 +1,9 @@
 # The words that people and CI use. Each works from a fresh clone with Python >= 3.11.
 PYTHON ?= python3
 BIN := .venv/bin
+export PIP_NO_WARN_SCRIPT_LOCATION=1
 
-.PHONY: help setup demo serve lint test bench lock clean
+.PHONY: help setup demo serve lint test bench docs lock clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,8 +23,8 @@ serve: .venv/ready  ## start the gateway on this machine
 	$(BIN)/voxway serve $(ARGS)
 
 lint: .venv/ready  ## ruff and mypy
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench tools
+	$(BIN)/ruff format --check src tests bench tools
 	$(BIN)/mypy
 
 test: .venv/ready  ## run every test
@@ -31,6 +32,9 @@ test: .venv/ready  ## run every test
 
 bench: .venv/ready  ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
+
+docs: .venv/ready  ## write docs/reference anew from the code
+	$(BIN)/python -m tools.reference
 
 lock: pyproject.toml  ## resolve the dependencies anew, with hashes, for every Python and platform
 	$(PYTHON) -m venv .venv-lock

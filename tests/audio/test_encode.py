@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from voxway.audio import mp3
 from voxway.audio.encode import Encoder
 from voxway.audio.formats import OUTPUT_ENCODINGS, AudioFormat
 from voxway.audio.g711 import decode_alaw, decode_mulaw
@@ -166,11 +165,10 @@ def test_a_bit_rate_is_kept(encoding: str) -> None:
     assert bits(128_000) > 3 * bits(32_000)
 
 
-@pytest.mark.parametrize("rate", [9000, 23999, 96000])
+@pytest.mark.parametrize("rate", [9000, 23999])
 def test_mp3_has_only_its_rates(rate: int) -> None:
-    with pytest.raises(ConfigError, match=f"no sample rate {rate}, only 8000, 11025"):
+    with pytest.raises(ConfigError, match=f"{rate} is none of mp3: 8000, 11025"):
         Encoder(AudioFormat("mp3", rate), 24000)
-    assert rate not in mp3.RATES
 
 
 @pytest.mark.parametrize("encoding", ["wav", "flac", "nonsense"])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
-import soxr
 
+from voxway.audio.resample import Resampler
 from voxway.engines.hibari import HibariVoice
 from voxway.engines.moonshine import MoonshineEar
 from voxway.events import ListenOptions, Reply, SpeakOptions, Transcript
@@ -64,7 +63,5 @@ def text_of(replies: list[Reply]) -> str:
 
 
 def at_16k(pcm: bytes) -> bytes:
-    samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-    resampled = soxr.resample(samples, 24_000, 16_000)
-    clipped: bytes = np.clip(resampled, -32768, 32767).astype("<i2").tobytes()
-    return clipped
+    resampler = Resampler(24_000, 16_000)
+    return resampler.feed(pcm) + resampler.flush()

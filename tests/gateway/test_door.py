@@ -119,6 +119,8 @@ def test_plain_http(gateway: Gateway) -> None:
     answer = httpx.get(f"{gateway.http}/nothing", headers=key)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert httpx.post(f"{gateway.http}/health").status_code == 405
+    answer = httpx.get(f"{gateway.http}{PATH}", headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (426, "upgrade_required")
 
 
 def certificate(directory: Path) -> tuple[str, str]:

@@ -152,6 +152,11 @@ def test_finish_without_an_answer_ends_after_a_while() -> None:
     ("options", "param", "words"),
     [
         (SpeakOptions(sample_rate=7), "sample_rate", "sample_rate 7 is outside 8000-48000"),
+        (
+            SpeakOptions(encoding="mp3", sample_rate=10_000),
+            "sample_rate",
+            "sample_rate 10000 is none of mp3: 8000, 11025",
+        ),
         (SpeakOptions(encoding="midi"), "encoding", "encoding 'midi' is not one of linear16"),
         (SpeakOptions(speed=3.0), "speed", "speed 3 is outside 0.5-2"),
         (SpeakOptions(voice="nobody"), "voice", "voice 'nobody' is not one of heart"),

@@ -15,8 +15,7 @@ from av.audio.frame import AudioFrame
 from ..errors import ConfigError
 from .codec import channels
 from .encode import Encoder
-from .formats import AudioFormat
-from .mp3 import RATES as MP3_RATES
+from .formats import MP3_RATES, AudioFormat
 from .resample import Resampler
 from .samples import mono
 from .wav import write_wav

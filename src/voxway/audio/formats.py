@@ -28,6 +28,9 @@ SAMPLE_BYTES: dict[str, int] = {
 OUTPUT_ENCODINGS = ("linear16", "linear32", "mulaw", "alaw", "mp3", "opus")
 INPUT_ENCODINGS = tuple(SAMPLE_BYTES)
 
+# MPEG audio knows these rates and no others; every other encoding takes any rate.
+MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
 # Other names that clients use for the same thing.
 ALIASES: dict[str, str] = {
     "pcm": "linear16",
@@ -73,8 +76,11 @@ def encoding_named(name: str, allowed: tuple[str, ...], param: str) -> str:
     return known
 
 
-def checked_rate(rate: int, param: str) -> int:
-    """`rate` if it is within 8000-48000 Hz, else ConfigError."""
+def checked_rate(rate: int, encoding: str, param: str) -> int:
+    """`rate` if it is within 8000-48000 Hz and `encoding` can have it, else ConfigError."""
     if not MIN_RATE <= rate <= MAX_RATE:
         raise ConfigError(f"{param} {rate} is outside {MIN_RATE}-{MAX_RATE} Hz", param=param)
+    if encoding == "mp3" and rate not in MP3_RATES:
+        known = ", ".join(map(str, MP3_RATES))
+        raise ConfigError(f"{param} {rate} is none of mp3: {known} Hz", param=param)
     return rate

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigError
 from .codec import Codec, FrameEncoder
-
-RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+from .formats import checked_rate
 
 
 def default_bit_rate(rate: int) -> int:
@@ -20,9 +18,7 @@ class Mp3Encoder:
     """
 
     def __init__(self, rate: int, bit_rate: int | None = None) -> None:
-        if rate not in RATES:
-            known = ", ".join(map(str, RATES))
-            raise ConfigError(f"mp3 has no sample rate {rate}, only {known}", param="sample_rate")
+        checked_rate(rate, "mp3", "sample_rate")
         # With a bit reservoir, a frame's bits may lie in the frames before it.
         options = {"reservoir": "0"}
         codec = Codec("libmp3lame", "s16p", rate, bit_rate or default_bit_rate(rate), options)

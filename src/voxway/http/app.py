@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..auth import Account, find_credential
 from ..catalog import Model
 from ..errors import AuthError, GatewayError
+from ..routes import target
 
 Authenticate = Callable[[Mapping[str, str], Sequence[tuple[str, str]]], Account]
 
@@ -72,6 +73,9 @@ def _gateway_error(request: Request[Any, Any, Any], error: GatewayError) -> Resp
 
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[HttpError]:
+    if error.status_code == 404 and target(request.url.path):
+        message = f"{request.url.path[:200]} is a WebSocket: connect with an upgrade"
+        return _answer(426, "upgrade_required", message, None, {"Upgrade": "websocket"})
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     message = f"{request.method} {request.url.path[:200]}: {error.detail}"
     return _answer(error.status_code, code, message, None, {})

@@ -227,10 +227,13 @@ class SttSession:
 def resolve(options: ListenOptions, model: Model) -> ListenOptions:
     """The options with the model's defaults filled in. Raises ConfigError naming the field."""
     rate = model.default_rate if options.sample_rate is None else options.sample_rate
-    encoding = options.encoding or model.default_encoding
+    encoding = encoding_named(
+        options.encoding or model.default_encoding, model.encodings, "encoding"
+    )
     return msgspec.structs.replace(
         options,
         language=checked_language(options.language, model),
-        encoding=encoding_named(encoding, model.encodings, "encoding"),
-        sample_rate=checked_rate(rate, "sample_rate"),
+        encoding=encoding,
+        # A container says its own rate: what the client names besides is of no weight.
+        sample_rate=checked_rate(rate, "linear16", "sample_rate"),
     )

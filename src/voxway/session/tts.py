@@ -247,17 +247,16 @@ def resolve(options: SpeakOptions, model: Model) -> SpeakOptions:
         raise ConfigError(
             f"voice {options.voice[:60]!r} is not one of {', '.join(model.voices)}", param="voice"
         )
+    encoding = encoding_named(
+        options.encoding or model.default_encoding, model.encodings, "encoding"
+    )
+    rate = model.default_rate if options.sample_rate is None else options.sample_rate
     return msgspec.structs.replace(
         options,
         voice=options.voice or next(iter(model.voices), None),
         language=checked_language(options.language, model),
-        encoding=encoding_named(
-            options.encoding or model.default_encoding, model.encodings, "encoding"
-        ),
-        sample_rate=checked_rate(
-            model.default_rate if options.sample_rate is None else options.sample_rate,
-            "sample_rate",
-        ),
+        encoding=encoding,
+        sample_rate=checked_rate(rate, encoding, "sample_rate"),
         speed=speed,
     )
 

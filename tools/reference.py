@@ -1,0 +1,194 @@
+"""Write docs/reference from the code: `python -m tools.reference`. A test holds it current.
+
+Tables that people look things up in must not be written by hand: the code is what is true.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from voxway import events
+from voxway.auth import HEADERS, KEYED_SUBPROTOCOLS, PARAMETERS, PREFIXED_SUBPROTOCOL, SCHEMES
+from voxway.catalog import LOCAL
+from voxway.errors import RULES
+from voxway.limits import AUDIO_BURST, AUDIO_RATE, DURATION_GRACE, TIERS
+from voxway.routes import ROUTES
+from voxway.wire import unified_messages as m
+from voxway.wire.unified import Style
+
+DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
+NOTE = "<!-- Written by `make docs` from the code; changes by hand are lost. -->\n\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    lines = [list(head), *[[str(cell) for cell in row] for row in rows]]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def type_name(hint: object) -> str:
+    if typing.get_origin(hint) is tuple:
+        return f"array of {type_name(typing.get_args(hint)[0])}"
+    arguments = typing.get_args(hint)
+    if arguments and type(None) in arguments:
+        return " or ".join(type_name(a) for a in arguments if a is not type(None))
+    names = {str: "string", int: "integer", float: "number", bool: "boolean", bytes: "base64"}
+    return names.get(typing.cast(type, hint), getattr(hint, "__name__", str(hint)).lower())
+
+
+def message(struct: type[msgspec.Struct]) -> str:
+    tag = struct.__struct_config__.tag
+    fields = msgspec.structs.fields(struct)
+    if not fields:
+        return f"### `{tag}`\n\nNo fields.\n"
+    rows = [
+        (f"`{f.encode_name}`", type_name(f.type), "yes" if f.required else "no") for f in fields
+    ]
+    return f"### `{tag}`\n\n" + table(("field", "type", "always"), rows)
+
+
+def messages() -> str:
+    commands = "\n".join(map(message, typing.get_args(m.CommandMsg)))
+    replies = "\n".join(map(message, typing.get_args(m.ReplyMsg)))
+    config = [(f"`{f.encode_name}`", type_name(f.type)) for f in msgspec.structs.fields(m.Config)]
+    word = [(f"`{f.encode_name}`", type_name(f.type)) for f in msgspec.structs.fields(m.TimedWord)]
+    return (
+        "# Messages of the unified protocol\n\nEach is a JSON object in a text frame, told apart "
+        "by `type`; unknown fields are ignored. Audio to a recognizer is best sent as binary "
+        f"frames.\n\n## From the client\n\n{commands}\n`config`:\n\n"
+        f"{table(('field', 'type'), config)}\n## From the gateway\n\n{replies}\n"
+        f"A timed word:\n\n{table(('field', 'type'), word)}"
+    )
+
+
+def vocabulary() -> str:
+    def rows(union: object) -> list[tuple[str, str]]:
+        kinds = typing.get_args(union)
+        return [(f"`{k.__name__}`", " ".join((inspect.getdoc(k) or "").split())) for k in kinds]
+
+    return (
+        "# The vocabulary between the wires\n\nEvery protocol is translated to these and from "
+        f"these.\n\n## Commands\n\n{table(('command', 'meaning'), rows(events.Command))}\n"
+        f"## Events\n\n{table(('event', 'meaning'), rows(events.Reply))}"
+    )
+
+
+def errors() -> str:
+    rows = [
+        (f"`{code}`", r.http_status, r.close_code or "stays open", "yes" if r.retryable else "no")
+        for code, r in RULES.items()
+    ]
+    return (
+        "# Errors\n\nBefore the upgrade an error is an HTTP status with the body "
+        '`{"error","message","code","request_id"}`; in a session it is an `error` message, and '
+        "the socket is closed with the close code where there is one.\n\n"
+        + table(("code", "HTTP status", "close code", "worth a retry"), rows)
+    )
+
+
+def limits() -> str:
+    fields = {
+        "connections": "concurrent connections",
+        "duration": "longest session (s)",
+        "message_bytes": "message (bytes)",
+        "messages_per_minute": "messages a minute",
+        "text_chars": "text of one message (characters)",
+        "audio_bytes": "audio of one message (bytes)",
+        "idle": "idle (s)",
+    }
+    rows = [
+        (name, *(f"{int(getattr(tier, field)):,}" for tier in TIERS.values()))
+        for field, name in fields.items()
+    ]
+    return (
+        "# Limits\n\nMessages are text and control messages; audio frames are not counted, but "
+        f"audio may come at most {AUDIO_RATE:g} times faster than real time after a burst of "
+        f"{AUDIO_BURST:g} s: beyond that the gateway reads more slowly and nothing is lost. Past "
+        f"its time a session may finish the utterance it is in, for {DURATION_GRACE:g} s. Only "
+        "data frames end idleness, pings do not.\n\n" + table(("limit", *TIERS), rows)
+    )
+
+
+def speech_form(style: Style) -> tuple[str, str]:
+    """How speech comes, and what ends an utterance."""
+    if style.task == "stt":
+        return "-", "-"
+    audio = "binary frames" if style.binary_audio else "JSON `audio_chunk`"
+    both = "`flushed`, then `audio_end`"
+    return audio, both if style.terminals == "both" else f"`{style.terminals}`"
+
+
+def routes() -> str:
+    rows = [
+        (
+            f"`{shape.pattern.replace('(?P<model>.+?)', '{model}').removesuffix('/?')}`",
+            "speech" if style.task == "tts" else "recognition",
+            *speech_form(style),
+        )
+        for shape, style in ROUTES
+    ]
+    models = [
+        (
+            f"`{model.id}`",
+            model.kind,
+            ", ".join(model.languages),
+            ", ".join(model.voices) or "-",
+            ", ".join(model.encodings),
+            f"{model.min_rate}-{model.max_rate}",
+        )
+        for model in LOCAL.values()
+    ]
+    return (
+        "# Routes, models and keys\n\n## WebSockets\n\nThe path decides the model; it is matched "
+        "after percent-decoding.\n\n"
+        + table(("path", "task", "speech comes as", "end of an utterance"), rows)
+        + "\n## HTTP\n\n"
+        + table(
+            ("path", "answer"),
+            [
+                ("`GET /health`", "200 when up, 503 while draining; how each engine is"),
+                ("`GET /v1/models`", "every model with what it can do; needs a key"),
+            ],
+        )
+        + "\n## Local models\n\n"
+        + table(("id", "kind", "languages", "voices", "encodings", "rates (Hz)"), models)
+        + "\n## Where a key may stand\n\n"
+        + table(
+            ("place", "form"),
+            [
+                ("`Authorization`", ", ".join(f"`{s} KEY`" for s in SCHEMES)),
+                ("headers", ", ".join(f"`{name}`" for name in HEADERS)),
+                ("query", ", ".join(f"`{name}`" for name in PARAMETERS)),
+                (
+                    "`Sec-WebSocket-Protocol`",
+                    ", ".join(f"`{name}, KEY`" for name in KEYED_SUBPROTOCOLS)
+                    + f", `{PREFIXED_SUBPROTOCOL}KEY`",
+                ),
+            ],
+        )
+    )
+
+
+PAGES = {
+    "messages.md": messages,
+    "vocabulary.md": vocabulary,
+    "errors.md": errors,
+    "limits.md": limits,
+    "routes.md": routes,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (DIRECTORY / name).write_text(NOTE + page().rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()
