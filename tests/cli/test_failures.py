@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
+from pathlib import Path
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from cli.conftest import Shell
 from conftest import Gateway
@@ -76,3 +84,39 @@ def test_what_is_no_audio(shell: Shell) -> None:
     (shell.directory / "notes.wav").write_text("no audio at all\n" * 100)
     assert "notes.wav has no audio" in shell.fails(2, "transcribe", "notes.wav")
     assert "--raw RATE" in shell.fails(2, "transcribe", "-", stdin=b"no audio at all\n" * 100)
+
+
+def test_an_unknown_certificate(shell: Shell, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    started = Gateway(tmp_path, "--tls-cert", certificate, "--tls-key", key, VOXWAY_ENGINES="none")
+    try:
+        url = f"https://{started.address}"
+        for args in (("models", "--url", url), ("say", "Hello.", "--url", url)):
+            assert "name its certificate with --ca" in shell.fails(3, *args)
+            assert b"CERTIFICATE" not in shell.run(*args, "--ca", certificate).stderr
+            shell.environ["SSL_CERT_FILE"] = certificate
+            assert b"CERTIFICATE" not in shell.run(*args).stderr
+            del shell.environ["SSL_CERT_FILE"]
+    finally:
+        started.stop()
+
+
+def self_signed(directory: Path) -> tuple[str, str]:
+    """Paths of a certificate for 127.0.0.1 and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "voxway test")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (directory / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (directory / "key.pem").write_bytes(key.private_bytes(pem, *plain))
+    return str(directory / "cert.pem"), str(directory / "key.pem")

@@ -25,6 +25,9 @@ def code(error: GatewayError) -> int:
 def line(error: GatewayError) -> str:
     """What to tell the user, with what to do about it."""
     match error:
+        # The one word that OpenSSL and all that wrap it have in common.
+        case UnreachableError() if "CERTIFICATE_VERIFY_FAILED" in error.message:
+            return f"{error.message}. If it is yours, name its certificate with --ca"
         case UnreachableError():
             return f"{error.message}. Start one with `voxway serve`, or name another with --url"
         case AuthError():

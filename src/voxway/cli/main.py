@@ -79,7 +79,7 @@ Authority = Annotated[
 
 @app.command()
 def say(
-    text: Annotated[str, typer.Argument(help="Text, a text file, or - for standard input.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Text, a text file, or - for stdin.")],
     model: Annotated[str, typer.Option("-m", "--model", help="Who speaks.")] = "local/hibari:en",
     out: Annotated[
         str, typer.Option("-o", "--out", help=".wav .mp3 .ogg .opus .flac; -: WAV to stdout.")
