@@ -9,14 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import wave
 from collections.abc import Callable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import BOUND, Shell
+from voxway.cli.demo import NEEDED
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("serve", "say", "transcribe", "models", "demo", "engine")
 
 
@@ -30,6 +34,18 @@ def test_help_is_quick_and_names_every_command(shell: Shell) -> None:
     for command in COMMANDS:
         assert re.search(rf"^ +{command} +\w", shown, re.MULTILINE)
     assert "Exit codes: 0 done" in shown
+
+
+def test_what_a_command_asks_to_be_installed_is_what_the_extras_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    installed = " ".join(project["optional-dependencies"]["all"])
+    asked = set(NEEDED)
+    for path in (ROOT / "src/voxway/cli").glob("*.py"):
+        for call in re.findall(r"missing\(([^*)]+)\)", path.read_text()):
+            asked |= set(re.findall(r'"(\w+)"', call))
+    for module in asked:
+        [package] = set(packages_distributions()[module])
+        assert re.search(rf"\b{package}\b", installed), f"no extra installs {module}"
 
 
 @pytest.mark.parametrize("command", ["say", "transcribe", "models", "demo", "serve"])
