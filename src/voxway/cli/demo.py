@@ -30,7 +30,7 @@ from .words import words, wrong
 SENTENCE = "Hello there! These words were spoken by one machine and written down by another."
 FILE = "demo.wav"
 WER_BOUND = 0.2
-NEEDED = ("uvicorn", "litestar", "structlog", "hibari", "moonshine_voice", "av", "numpy", "soxr")
+NEEDED = ("uvicorn", "litestar", "structlog", "hibari", "moonshine_voice", "pocketsphinx", "av")
 
 
 class Heard(Struct, frozen=True):

@@ -149,6 +149,6 @@ def sink_for(path: str) -> Sink:
         raise ConfigError(f"cannot write {path}: it may not be written")
     if suffix == ".wav":
         return WavFile(target)
-    if lacking := missing("av", "numpy", "soxr"):
+    if lacking := missing("av", "numpy"):
         raise ConfigError(f"writing {suffix} needs {lacking}: pip install 'voxway[audio]'")
     return EncodedFile(target)

@@ -32,7 +32,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 def sound(source: str, raw_rate: int | None) -> AsyncIterator[bytes]:
     """linear16 mono, at `raw_rate` if that is given (the source then has no header), else at RATE.
     ConfigError, at once or with the audio, for what is no audio."""
-    if raw_rate is None and (lacking := missing("av", "numpy", "soxr")):
+    if raw_rate is None and (lacking := missing("av", "numpy")):
         raise ConfigError(f"reading audio files needs {lacking}: pip install 'voxway[audio]'")
     if source == "-":
         return stdin.read() if raw_rate else _arriving()
