@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import typer
 
-from ..catalog import Model
+from ..catalog import Public
 from ..client.gateway import Gateway
 from ..client.http import list_models
 
@@ -28,7 +28,7 @@ def run(gateway: Gateway, *, json: bool) -> None:
 COLUMNS = ("model", "kind", "languages", "voices", "rates", "encodings", "capabilities")
 
 
-def show(models: Sequence[Model]) -> None:
+def show(models: Sequence[Public]) -> None:
     """A table; for a pipe so wide that no line breaks."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -43,7 +43,7 @@ def show(models: Sequence[Model]) -> None:
     Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
 
 
-def row(model: Model) -> tuple[str, ...]:
+def row(model: Public) -> tuple[str, ...]:
     rates = f"{model.min_rate}-{model.max_rate} ({model.default_rate})"
     lists = (model.languages, model.voices, model.encodings, model.capabilities)
     languages, voices, encodings, capabilities = (", ".join(items) or "-" for items in lists)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from ..catalog import Model
+from ..catalog import Public
 from .failures import UnreachableError, refused
 from .gateway import Gateway
 
@@ -28,10 +28,10 @@ class Health(Struct, frozen=True):
 
 
 class ModelList(Struct, frozen=True):
-    data: tuple[Model, ...]
+    data: tuple[Public, ...]
 
 
-async def list_models(gateway: Gateway) -> tuple[Model, ...]:
+async def list_models(gateway: Gateway) -> tuple[Public, ...]:
     """What the gateway can do. Raises UnreachableError, AuthError."""
     return (await asyncio.to_thread(_get, gateway, "/v1/models", ModelList)).data
 
