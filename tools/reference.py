@@ -100,6 +100,10 @@ def limits() -> str:
         "text_chars": "text of one message (characters)",
         "audio_bytes": "audio of one message (bytes)",
         "idle": "idle (s)",
+        "http_connections": "HTTP: concurrent requests",
+        "http_requests_per_minute": "HTTP: requests a minute",
+        "http_text_chars": "HTTP: text (characters)",
+        "http_audio": "HTTP: audio (s)",
     }
     rows = [
         (name, *(f"{int(getattr(tier, field)):,}" for tier in TIERS.values()))
@@ -114,6 +118,17 @@ def limits() -> str:
     )
 
 
+def path_of(pattern: str) -> str:
+    """A route's pattern as people write it."""
+    for regular, plain in (
+        ("(?P<model>.+?)", "{model}"),
+        ("(?P<model>[^/]+)", "{name}"),
+        ("(slng/)?", "[slng/]"),
+    ):
+        pattern = pattern.replace(regular, plain)
+    return pattern.removesuffix("/?")
+
+
 def speech_form(style: Style) -> tuple[str, str]:
     """How speech comes, and what ends an utterance."""
     if style.task == "stt":
@@ -126,11 +141,12 @@ def speech_form(style: Style) -> tuple[str, str]:
 def routes() -> str:
     rows = [
         (
-            f"`{shape.pattern.replace('(?P<model>.+?)', '{model}').removesuffix('/?')}`",
+            f"`{path_of(shape.pattern)}`",
             "speech" if style.task == "tts" else "recognition",
+            "first generation" if is_legacy else "bridge" if style.is_bridge else "unified",
             *speech_form(style),
         )
-        for shape, style in ROUTES
+        for shape, style, is_legacy in ROUTES
     ]
     models = [
         (
@@ -146,7 +162,7 @@ def routes() -> str:
     return (
         "# Routes, models and keys\n\n## WebSockets\n\nThe path decides the model; it is matched "
         "after percent-decoding.\n\n"
-        + table(("path", "task", "speech comes as", "end of an utterance"), rows)
+        + table(("path", "task", "protocol", "speech comes as", "end of an utterance"), rows)
         + "\n## HTTP\n\n"
         + table(
             ("path", "answer"),

@@ -83,20 +83,24 @@ class KeepAlive(Event, frozen=True):
 
 
 class Malformed(Event, frozen=True):
-    """A frame its wire does not allow. The session decides what that costs."""
+    """A frame its wire does not allow. The session decides what that costs. `is_ignorable`: the
+    route is one where such a thing is only warned of."""
 
     message: str
     code: str = "invalid_request"
     param: str | None = None
+    is_ignorable: bool = False
 
 
 # Commands: client -> upstream
 
 
 class Start(Event, frozen=True):
-    """Configure the session. Said once; a session that starts without it uses the defaults."""
+    """Configure the session. Said once; a session that starts without it uses the defaults.
+    `tag` is the client's own name for the conversation, for logs."""
 
     options: Options | None = None
+    tag: str = ""
 
 
 class Text(Event, frozen=True):
@@ -120,9 +124,9 @@ class Cancel(Event, frozen=True):
 
 
 class Configure(Event, frozen=True):
-    """Change options from the next utterance on."""
+    """Change voice, language or speed from the next utterance on. None: leave as it is."""
 
-    options: Options
+    options: SpeakOptions
 
 
 class Finish(Event, frozen=True):

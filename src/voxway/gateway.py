@@ -9,23 +9,27 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import uuid
 from collections.abc import Callable
 
 import structlog
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
-from .auth import Account, Keys, find_credential
+from .asking import asked
+from .auth import Keys, find_credential
 from .catalog import Catalog, Found
+from .direct import Direct, Plain
 from .errors import GatewayError, ProtocolError
 from .events import Failed, Warning
 from .guard import Guarded
-from .limits import Meter, Slots
+from .limits import Meter, Slots, Tier
 from .net.base import Acceptance, Receiver, Refusal, Request, Socket
 from .relay import Dial, Relay, Session
-from .routes import Target, target
-from .session.actions import Identity
+from .routes import adapted, target
+from .session.actions import Brief, Identity
 from .session.stt import SttSession
 from .session.tts import TtsSession
+from .visit import Visit
 from .wire.base import Codec, Frame
 from .wire.unified import Client, Server, Style
 
@@ -78,6 +82,19 @@ class Farewell:
     def closed(self, code: int, reason: str) -> None: ...
 
 
+def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
+    """The state machine for a visit."""
+    found = visit.found
+    brief = Brief(
+        identity,
+        found.model,
+        notices=(substituted(found),) if found.is_substitute else (),
+        is_lenient=found.is_substitute,
+        closes_on_bad_start=visit.wanted.style.is_bridge,
+    )
+    return TtsSession(brief, meter) if visit.wanted.kind == "tts" else SttSession(brief, meter)
+
+
 class Gateway:
     """One per process. `dialer` gives, for a model, the way to connect to what answers it."""
 
@@ -122,48 +139,56 @@ class Gateway:
         wanted = target(request.path)
         if wanted is None:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
+        wanted = adapted(wanted, request.headers, request.parameter("audio"))
         found = self._catalog.find(wanted.kind, wanted.model)
         if request.headers.get("sec-websocket-version") != "13":
             raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
-        self._slots.reserve(account.id, account.tier)
-        relay = self._relay(wanted, found, account, request_id)
+        wishes = asked(request.headers, request.query)
+        language = request.parameter("language")
+        visit = Visit(wanted, found, account, request_id, wishes, language)
         subprotocol = credential.subprotocol if credential else None
-        return Acceptance(relay, subprotocol, {"x-request-id": request_id})
+        return Acceptance(self._receive(visit), subprotocol, {"x-request-id": request_id})
 
-    def _relay(self, wanted: Target, found: Found, account: Account, request_id: str) -> Receiver:
-        session_id = f"sess_{secrets.token_hex(12)}"
-        identity = Identity(session_id, request_id, found.asked)
-        meter = Meter(account.tier, self._clock())
-        notices = (substituted(found),) if found.is_substitute else ()
-        kind = TtsSession if wanted.kind == "tts" else SttSession
-        session: Session = kind(identity, found.model, meter, notices)
-        codecs: tuple[Codec, Codec] = (
-            Server(wanted.style, session_id),
-            Client(Style(wanted.kind, binary_audio=True, terminals="audio_end")),
+    def converse(self, visit: Visit) -> Direct:
+        """A session without a socket, for an HTTP request. Raises GatewayError."""
+        if self.is_draining:
+            raise GatewayError("the gateway is going down", code="draining", retry_after=5.0)
+        direct = Direct()
+        direct.open(
+            self._open(visit, Plain(), f"http:{visit.account.id}", visit.account.tier.for_http())
         )
+        return direct
+
+    def _receive(self, visit: Visit) -> Receiver:
+        context_id = str(uuid.uuid4())
+        codec = visit.wanted.codec(context_id, visit.language)
+        visit = structs.replace(visit, context_id=context_id)
+        return self._open(visit, codec, visit.account.id, visit.account.tier)
+
+    def _open(self, visit: Visit, codec: Codec, slot: str, tier: Tier) -> Receiver:
+        self._slots.reserve(slot, tier)
+        session_id = f"sess_{secrets.token_hex(12)}"
+        meter = Meter(tier, self._clock())
+        identity = Identity(session_id, visit.request_id, visit.found.asked, visit.context_id)
+        session = new_session(visit, identity, meter)
 
         def ended(code: int, reason: str) -> None:
-            self._slots.release(account.id)
+            self._slots.release(slot)
             del self._relays[session_id]
             if not self._relays:
                 self._all_gone.set()
+            usage = meter.usage(self._clock())
             log.info(
-                "session",
-                session=session_id,
-                request=request_id,
-                account=account.id,
-                model=found.model.id,
-                asked=found.asked,
-                close_code=code,
-                **json.decode(json.encode(meter.usage(self._clock()))),
+                "session", session=session_id, close_code=code, **visit.log(session.tag, usage)
             )
 
+        upstream = Client(Style(visit.wanted.kind, binary_audio=True, terminals="audio_end"))
         relay = Relay(
             session,
-            codecs,
-            self._dialer(found),
+            (codec, upstream),
+            self._dialer(visit.found),
             self._clock,
-            account.tier.message_bytes,
+            tier.message_bytes,
             ended,
         )
         self._relays[session_id] = relay

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .errors import LimitError, TooLargeError
 from .events import Audio, Event, Text, Usage
@@ -26,7 +26,15 @@ class Tier(Struct, frozen=True, kw_only=True):
     messages_per_minute: int
     text_chars: int
     audio_bytes: int
+    http_connections: int
+    http_requests_per_minute: int
+    http_text_chars: int
+    http_audio: float
     idle: float = 5 * MINUTE
+
+    def for_http(self) -> Tier:
+        """The same tier as it counts one HTTP request, which is a session of one utterance."""
+        return structs.replace(self, text_chars=self.http_text_chars, audio_bytes=1024 * KIB)
 
 
 TIERS: dict[str, Tier] = {
@@ -37,6 +45,10 @@ TIERS: dict[str, Tier] = {
         messages_per_minute=20,
         text_chars=500,
         audio_bytes=16 * KIB,
+        http_connections=5,
+        http_requests_per_minute=30,
+        http_text_chars=1_000,
+        http_audio=60.0,
     ),
     "pro": Tier(
         connections=5,
@@ -45,6 +57,10 @@ TIERS: dict[str, Tier] = {
         messages_per_minute=60,
         text_chars=2_000,
         audio_bytes=32 * KIB,
+        http_connections=25,
+        http_requests_per_minute=300,
+        http_text_chars=5_000,
+        http_audio=300.0,
     ),
     "enterprise": Tier(
         connections=50,
@@ -53,6 +69,10 @@ TIERS: dict[str, Tier] = {
         messages_per_minute=120,
         text_chars=10_000,
         audio_bytes=64 * KIB,
+        http_connections=100,
+        http_requests_per_minute=1_000,
+        http_text_chars=10_000,
+        http_audio=600.0,
     ),
     # For the key that a gateway on loopback makes for its own machine.
     "local": Tier(
@@ -62,6 +82,10 @@ TIERS: dict[str, Tier] = {
         messages_per_minute=60_000,
         text_chars=100_000,
         audio_bytes=1024 * KIB,
+        http_connections=1_000,
+        http_requests_per_minute=60_000,
+        http_text_chars=100_000,
+        http_audio=60 * MINUTE,
     ),
 }
 

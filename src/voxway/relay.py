@@ -27,6 +27,9 @@ class Session(Protocol):
     @property
     def state(self) -> State: ...
 
+    @property
+    def tag(self) -> str: ...
+
     def from_client(self, command: Event, now: float) -> Iterable[Action]: ...
 
     def from_upstream(self, event: Event, epoch: int, now: float) -> Iterable[Action]: ...
@@ -71,16 +74,23 @@ class Relay:
         self._client = socket
 
     def frame(self, frame: Frame) -> None:
-        size = len(frame)
-        # A character is up to four bytes: only a frame near the bound is worth encoding.
-        if isinstance(frame, str) and size * 4 > self._max_message:
-            size = len(frame.encode())
-        if size > self._max_message:
-            self.fail(TooLargeError(f"message of {size} bytes is over {self._max_message}"))
+        if self._is_oversized(frame):
             return
         now = self._clock()
         for command in decode(self._codec, frame):
             self._perform(self._session.from_client(command, now))
+
+    def _is_oversized(self, frame: Frame) -> bool:
+        """Whether a frame is over the tier's bound; the client is told."""
+        if not isinstance(frame, str | bytes):
+            return False  # a command as it is, from a client in this process
+        size, bound = len(frame), self._max_message
+        # A character is up to four bytes: only a frame near the bound is worth encoding.
+        if isinstance(frame, str) and size * 4 > bound:
+            size = len(frame.encode("utf-8", "replace"))
+        if size > bound:
+            self.fail(TooLargeError(f"message of {size} bytes is over {bound}"))
+        return size > bound
 
     def writable(self, writable: bool) -> None:
         if writable:

@@ -30,7 +30,7 @@ from voxway.events import (
     UtteranceEnd,
 )
 from voxway.limits import TIERS, Meter
-from voxway.session.actions import Action, Close, Identity, Rest, ToClient, ToUpstream
+from voxway.session.actions import Action, Brief, Close, Identity, Rest, ToClient, ToUpstream
 from voxway.session.stt import SttSession
 
 IDENTITY = Identity("s1", "r1", "local/moonshine:tiny-en")
@@ -38,7 +38,7 @@ RESOLVED = ListenOptions(encoding="linear16", sample_rate=16000)
 
 
 def session(tier: str = "enterprise") -> SttSession:
-    return SttSession(IDENTITY, MOONSHINE, Meter(TIERS[tier], 0.0))
+    return SttSession(Brief(IDENTITY, MOONSHINE), Meter(TIERS[tier], 0.0))
 
 
 def say(s: SttSession, *commands: Event, now: float = 0.0) -> list[Action]:

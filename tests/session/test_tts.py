@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -32,15 +33,15 @@ from voxway.events import (
     Warning,
 )
 from voxway.limits import TIERS, Meter
-from voxway.session.actions import Action, Close, Identity, State, ToClient, ToUpstream
+from voxway.session.actions import Action, Brief, Close, Identity, State, ToClient, ToUpstream
 from voxway.session.tts import TtsSession
 
 IDENTITY = Identity("s1", "r1", "local/hibari:en")
 RESOLVED = SpeakOptions(voice="heart", encoding="linear16", sample_rate=24000, speed=1.0)
 
 
-def session(tier: str = "enterprise", *notices: Event) -> TtsSession:
-    return TtsSession(IDENTITY, HIBARI, Meter(TIERS[tier], 0.0), notices)
+def session(tier: str = "enterprise", *notices: Event, **manner: bool) -> TtsSession:
+    return TtsSession(Brief(IDENTITY, HIBARI, notices, **manner), Meter(TIERS[tier], 0.0))
 
 
 def client(actions: Iterable[Action]) -> list[Event]:
@@ -187,7 +188,6 @@ def test_a_configuration_that_cannot_be_is_refused_and_may_be_sent_again(
     [
         Audio(b"ab"),
         Start(ListenOptions()),
-        Configure(SpeakOptions()),
         Malformed("not JSON"),
         Ready("nonsense"),
     ],
@@ -200,6 +200,93 @@ def test_what_does_not_belong_here_is_an_error_and_the_session_lives_on(command:
     assert failed.code == "invalid_request"
     assert not failed.fatal
     assert say(s, Text("Hi."), Flush())[-1] == ToUpstream(Flush())
+
+
+def test_an_option_unknown_to_the_model_is_warned_of_once_with_ready() -> None:
+    s = session()
+    options = SpeakOptions(extra={"buffer_size": 10, "seed": 1, "emotion": "joy"})
+    [up] = say(s, Start(options))
+    assert isinstance(up, ToUpstream)
+    assert isinstance(up.event, Start)
+    assert up.event.options == msgspec.structs.replace(RESOLVED, extra={"seed": 1})
+    _, *warnings = client(hear(s, Ready("engine")))
+    assert [w.option for w in warnings if isinstance(w, Warning)] == ["buffer_size", "emotion"]
+    assert all(isinstance(w, Warning) and w.code == "unsupported_option" for w in warnings)
+
+
+def test_a_stand_in_takes_what_it_cannot_do_with_a_warning() -> None:
+    s = session(is_lenient=True)
+    options = SpeakOptions(voice="aura-2-thalia-en", language="hi", speed=3.0)
+    assert say(s, Start(options)) == [ToUpstream(Start(RESOLVED))]
+    _, *warnings = client(hear(s, Ready("engine")))
+    assert [w.option for w in warnings if isinstance(w, Warning)] == ["voice", "language", "speed"]
+    assert client(say(session(is_lenient=True), Start(SpeakOptions(sample_rate=7))))
+
+
+def test_a_strict_route_closes_after_a_bad_init() -> None:
+    s = session(closes_on_bad_start=True)
+    assert say(s, Start(SpeakOptions(sample_rate=7)))[-1] == Close(1008, "config_error")
+    s = session(closes_on_bad_start=True)
+    say(s, Start())
+    assert not any(isinstance(a, Close) for a in say(s, Start()))
+
+
+def test_what_a_route_may_ignore_is_only_warned_of() -> None:
+    [warning] = client(say(session(), Malformed("unknown type", param="type", is_ignorable=True)))
+    assert warning == Warning("ignored", "unknown type", "type")
+
+
+def test_configure_between_utterances_takes_effect_at_once() -> None:
+    s = session()
+    say(s, Text("One."), Flush())
+    faster = msgspec.structs.replace(RESOLVED, speed=2.0)
+    assert say(s, Configure(SpeakOptions(speed=2.0))) == [ToUpstream(Configure(faster))]
+
+
+@pytest.mark.parametrize("end", [Flush(), Clear()])
+def test_configure_in_mid_utterance_waits_for_its_end_and_says_so(end: Event) -> None:
+    s = session()
+    say(s, Text("One and"))
+    [warning] = say(s, Configure(SpeakOptions(speed=2.0)))
+    assert isinstance(warning, ToClient)
+    assert isinstance(warning.event, Warning)
+    assert (warning.event.code, warning.event.option) == ("deferred", "configure")
+    ups = [a.event for a in say(s, end) if isinstance(a, ToUpstream)]
+    assert ups[-2:] == [end, Configure(msgspec.structs.replace(RESOLVED, speed=2.0))]
+    assert Configure not in map(type, [a for a in say(s, Flush())])
+
+
+@pytest.mark.parametrize(
+    ("command", "param"),
+    [(SpeakOptions(speed=9.0), "speed"), (SpeakOptions(voice="x"), "voice")],
+)
+def test_configure_of_what_cannot_be_changes_nothing(command: SpeakOptions, param: str) -> None:
+    s = session()
+    say(s, Start())
+    [failed] = client(say(s, Configure(command)))
+    assert isinstance(failed, Failed)
+    assert failed.param == param
+    assert s.options == RESOLVED
+
+
+def test_configure_before_init_is_an_error() -> None:
+    [failed] = client(say(session(), Configure(SpeakOptions(speed=2.0))))
+    assert isinstance(failed, Failed)
+    assert "init comes first" in failed.message
+
+
+def test_text_that_is_complete_is_handed_on_at_once() -> None:
+    s = session()
+    say(s, Start())
+    assert say(s, Text("No end mark", partial=False)) == [
+        ToUpstream(Text("No end mark", partial=False))
+    ]
+
+
+def test_the_tag_of_the_conversation_is_kept() -> None:
+    s = session()
+    say(s, Start(tag="conversation-7"))
+    assert s.tag == "conversation-7"
 
 
 def test_a_ping_is_answered_and_a_keepalive_is_not() -> None:

@@ -16,6 +16,7 @@ from voxway.events import (
     Cancel,
     Clear,
     Cleared,
+    Configure,
     Ended,
     Event,
     Failed,
@@ -67,7 +68,12 @@ def frames(style: Style, *events: Event) -> list[Any]:
             [
                 Start(
                     SpeakOptions(
-                        voice="v", language="en", encoding="mp3", sample_rate=16000, speed=1.5
+                        voice="v",
+                        language="en",
+                        encoding="mp3",
+                        sample_rate=16000,
+                        speed=1.5,
+                        extra={"new_field": 1, "other": 2},
                     )
                 )
             ],
@@ -79,6 +85,9 @@ def frames(style: Style, *events: Event) -> list[Any]:
         ('{"type":"clear"}', [Clear()]),
         ('{"type":"cancel"}', [Cancel()]),
         ('{"type":"close"}', [Finish(abort=True)]),
+        ('{"type":"stop"}', [Cancel()]),
+        ('{"type":"configure","voice_id":"v"}', [Configure(SpeakOptions(voice="v"))]),
+        ('{"type":"init","context_id":"c1"}', [Start(SpeakOptions(), "c1")]),
         ('{"type":"keepalive"}', [KeepAlive()]),
         ('{"type":"ping"}', [KeepAlive(reply=True)]),
         ('{"type":"FLUSH"}', [Flush()]),
@@ -118,6 +127,7 @@ def test_what_a_speech_client_says(frame: str, events: list[Event]) -> None:
         ('{"type":"audio","data":"AQI="}', [Audio(b"\x01\x02")]),
         ('{"type":"finalize"}', [Flush()]),
         ('{"type":"close"}', [Finish()]),
+        ('{"type":"stop"}', [Finish()]),
     ],
 )
 def test_what_a_recognition_client_says(frame: Frame, events: list[Event]) -> None:
@@ -182,9 +192,41 @@ def test_speech_on_a_binary_route_is_bytes_with_one_terminal() -> None:
 
 
 def test_a_cancel_is_acknowledged_by_audio_end_where_the_route_says_so() -> None:
-    silent = Style("tts", acknowledge_cancel=False)
+    silent = Style("tts", is_bridge=True)
     assert frames(TTS, Cleared(cancelled=True)) == [{"type": "audio_end"}]
     assert frames(silent, Cleared(cancelled=True)) == []
+
+
+def test_the_bridge_has_binary_audio_one_terminal_and_says_text_twice() -> None:
+    bridge = Style("tts", binary_audio=True, terminals="audio_end", is_bridge=True)
+    assert frames(bridge, Ready("s1"), Audio(b"ab"), Flushed(0.5)) == [
+        {"type": "ready", "session_id": "s1", "accepts_partial_text": True},
+        b"ab",
+        {"type": "audio_end", "duration": 0.5},
+    ]
+    heard = frames(Style("stt", is_bridge=True), Transcript("hi", False), Transcript("Hi.", True))
+    assert [(m["transcript"], m["text"]) for m in heard] == [("hi", "hi"), ("Hi.", "Hi.")]
+
+
+def test_on_the_bridge_an_unknown_type_may_be_ignored() -> None:
+    bridge = Style("tts", is_bridge=True)
+    [event] = decode(Server(bridge), '{"type":"sing"}')
+    assert isinstance(event, Malformed)
+    assert event.is_ignorable
+    [event] = decode(Server(bridge), '{"type":5}')
+    assert isinstance(event, Malformed)
+    assert not event.is_ignorable
+
+
+def test_init_may_choose_the_transport_and_the_terminal() -> None:
+    server = Server(TTS)
+    list(
+        server.decode('{"type":"init","config":{"audio_transport":"binary","terminal":"flushed"}}')
+    )
+    assert [*server.encode(Audio(b"a")), *server.encode(Flushed(1.0))] == [
+        b"a",
+        '{"type":"flushed"}',
+    ]
 
 
 def test_the_context_id_of_init_is_in_audio_terminals_and_errors() -> None:

@@ -39,6 +39,7 @@ from .base import (
     UpgradeRefused,
     parse_head,
 )
+from .unix import tcp_like
 
 log = logging.getLogger("voxway.net")
 _quiet = logging.getLogger("voxway.net.picows")
@@ -50,6 +51,8 @@ _quiet.setLevel(logging.CRITICAL)
 # Characters count as up to three bytes here, since a frame's length is in characters.
 COPIED_BYTES = 8192 // 3
 HEADER_ROOM = 14  # bytes
+TEXT, BINARY, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE
+CONTINUATION, CONTROL = WSMsgType.CONTINUATION, (WSMsgType.PING, WSMsgType.PONG)
 UPSTREAM_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -71,7 +74,7 @@ class Link(WSListener):
 
     def send(self, frame: Frame) -> None:
         if self._transport is not None and not self._closing:
-            kind = WSMsgType.TEXT if isinstance(frame, str) else WSMsgType.BINARY
+            kind = TEXT if isinstance(frame, str) else BINARY
             if len(frame) <= COPIED_BYTES or self._transport.is_client_side:
                 self._transport.send(kind, frame)
             else:
@@ -109,20 +112,22 @@ class Link(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
+        if kind is BINARY and frame.fin and not self._parts and self._is_live(transport):
+            self._receiver.frame(frame.get_payload_as_bytes())
+        elif kind is CLOSE:
             self._peer_closes(transport, frame)
-        elif self._closing or transport.is_close_frame_sent:
-            return  # after an oversized frame picows closes, but still hands on what follows it
-        elif kind in (WSMsgType.PING, WSMsgType.PONG):
+        elif not self._is_live(transport) or kind in CONTROL:
             return
-        elif not frame.fin or kind == WSMsgType.CONTINUATION:
+        elif not frame.fin or kind is CONTINUATION:
             self._fragment(frame)
         elif self._parts:
             self.close(1002, "a new message inside a fragmented one")
-        elif kind == WSMsgType.BINARY:
-            self._receiver.frame(frame.get_payload_as_bytes())
         else:
             self._text(frame.get_payload_as_bytes())
+
+    def _is_live(self, transport: WSTransport) -> bool:
+        # After an oversized frame picows closes, but still hands on what follows it.
+        return not (self._closing or transport.is_close_frame_sent)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._cut is not None:
@@ -145,12 +150,12 @@ class Link(WSListener):
         self._receiver.frame(text)
 
     def _fragment(self, frame: WSFrame) -> None:
-        opens = frame.msg_type != WSMsgType.CONTINUATION
+        opens = frame.msg_type is not CONTINUATION
         if opens == bool(self._parts):
             self.close(1002, "fragments out of order")
             return
         if opens:
-            self._parts_text = frame.msg_type == WSMsgType.TEXT
+            self._parts_text = frame.msg_type is TEXT
         self._parts.append(frame.get_payload_as_bytes())
         self._parts_size += frame.payload_size
         if self._parts_size > self._max:
@@ -288,39 +293,6 @@ def _answer(verdict: Refusal | Acceptance, link: Link | None) -> WSUpgradeRespon
         headers["Sec-WebSocket-Protocol"] = verdict.subprotocol
     accepted = WSUpgradeResponse.create_101_response(headers)
     return WSUpgradeResponseWithListener(accepted, link)
-
-
-class _UnixSocket:
-    """picows sets TCP options on every socket; a Unix socket has none."""
-
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
-
-    def setsockopt(self, *options: Any) -> None: ...
-
-    def getsockopt(self, *options: Any) -> int:
-        return 0
-
-    def fileno(self) -> int:
-        return int(self._socket.fileno())
-
-
-class _UnixTransport:
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        value = self._transport.get_extra_info(name, default)
-        return _UnixSocket(value) if name == "socket" else value
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-def tcp_like(transport: asyncio.Transport) -> Any:
-    """The transport itself, or for a Unix socket one that bears TCP options."""
-    sock = transport.get_extra_info("socket")
-    return _UnixTransport(transport) if sock.family.name == "AF_UNIX" else transport
 
 
 class _UnixProtocol(WSProtocol):  # type: ignore[misc]

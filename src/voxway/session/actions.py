@@ -10,8 +10,9 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
+from ..catalog import Model
 from ..errors import RULES, GatewayError, ProtocolError
-from ..events import Ended, Event, Failed, Malformed
+from ..events import Ended, Event, Failed, Malformed, Start
 from ..limits import Meter
 
 
@@ -56,6 +57,19 @@ class Identity(Struct, frozen=True):
     session_id: str
     request_id: str
     model_asked: str
+    context_id: str = ""
+
+
+class Brief(Struct, frozen=True):
+    """What a session is told before it begins. `notices` are passed on with `ready`;
+    `is_lenient`: the model stands in for another; `closes_on_bad_start`: the route's clients do
+    not try again after a configuration that cannot be."""
+
+    identity: Identity
+    model: Model
+    notices: tuple[Event, ...] = ()
+    is_lenient: bool = False
+    closes_on_bad_start: bool = False
 
 
 # How long outstanding work may take after the client said that it is done.
@@ -65,9 +79,10 @@ FINISH_TIMEOUT = 15.0
 class Life:
     """The part that speech and recognition sessions share: admission, failure, the end."""
 
-    def __init__(self, identity: Identity, meter: Meter, notices: Sequence[Event] = ()) -> None:
-        self.identity = identity
-        self._notices = notices
+    def __init__(self, brief: Brief, meter: Meter) -> None:
+        self.brief = brief
+        self.tag = brief.identity.context_id
+        self._notices: list[Event] = list(brief.notices)
         self.meter = meter
         self.state = State.NEW
         self._finish_by = 0.0
@@ -75,8 +90,19 @@ class Life:
     def admit(self, command: Event, now: float) -> None:
         """Count a command. Raises GatewayError if it is malformed or over a limit."""
         self.meter.admit(command, now)
-        if isinstance(command, Malformed):
+        if isinstance(command, Malformed) and not command.is_ignorable:
             raise ProtocolError(command.message, code=command.code, param=command.param)
+
+    def refuse(self, command: Event, error: GatewayError, now: float) -> Iterator[Action]:
+        """Tell the client that a command was not accepted."""
+        yield from self.fail(error, now)
+        bad_start = isinstance(command, Start) and self.state is State.NEW
+        if bad_start and self.brief.closes_on_bad_start:
+            yield from self.end(error.error, now)
+
+    def warn_before_ready(self, warnings: Sequence[Event]) -> None:
+        """Keep these until the session is ready: a client may not listen earlier."""
+        self._notices.extend(warnings)
 
     def fail(self, error: GatewayError, now: float) -> Iterator[Action]:
         """Tell the client; end the session if the table says so."""
@@ -95,7 +121,8 @@ class Life:
         self.state = State.CLOSED
         yield ToClient(Ended(reason, self.meter.usage(now)))
         rule = RULES.get(reason)
-        yield Close(rule.close_code or 1000 if rule else 1000, reason)
+        # An error that would leave a socket open ends one here only if the route is strict.
+        yield Close((rule.close_code or 1008) if rule else 1000, reason)
 
     def ready(self, ready: Event) -> Iterator[Action]:
         """Tell the client that work can begin, and what it should know beforehand."""

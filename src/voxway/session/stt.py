@@ -6,13 +6,10 @@ looked at. Every finalize gets one final transcript; `close` first delivers what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import msgspec
-
-from ..audio.formats import AudioFormat, checked_rate, encoding_named
+from ..audio.formats import AudioFormat
 from ..audio.wav import RiffStripper
-from ..catalog import Model
 from ..errors import GatewayError, ProtocolError, UpstreamError
 from ..events import (
     Audio,
@@ -24,14 +21,16 @@ from ..events import (
     Flush,
     KeepAlive,
     ListenOptions,
+    Malformed,
     Ready,
     Start,
     Transcript,
+    Warning,
 )
 from ..limits import Meter
 from .actions import (
     Action,
-    Identity,
+    Brief,
     Life,
     Rest,
     State,
@@ -39,19 +38,17 @@ from .actions import (
     ToUpstream,
     upstream_failure,
 )
-from .tts import checked_language
+from .options import Resolver
 
 
 class SttSession:
     """See the module. `options` are those in force once the session is open."""
 
-    def __init__(
-        self, identity: Identity, model: Model, meter: Meter, notices: Sequence[Event] = ()
-    ) -> None:
+    def __init__(self, brief: Brief, meter: Meter) -> None:
         self.options = ListenOptions()
-        self._life = Life(identity, meter, notices)
-        self._model = model
-        self._format = AudioFormat(model.default_encoding, model.default_rate)
+        self._life = Life(brief, meter)
+        self._model = brief.model
+        self._format = AudioFormat(brief.model.default_encoding, brief.model.default_rate)
         self._carry = b""
         self._stripper: RiffStripper | None = None
         self._told_misaligned = False
@@ -61,6 +58,11 @@ class SttSession:
     def state(self) -> State:
         return self._life.state
 
+    @property
+    def tag(self) -> str:
+        """The client's own name for the conversation."""
+        return self._life.tag
+
     def from_client(self, command: Event, now: float) -> Iterator[Action]:
         """What to do about a command."""
         if self._life.state in (State.CLOSED, State.FINISHING):
@@ -69,7 +71,7 @@ class SttSession:
             self._life.admit(command, now)
             yield from self._command(command, now)
         except GatewayError as error:
-            yield from self._life.fail(error, now)
+            yield from self._life.refuse(command, error, now)
 
     def from_upstream(self, event: Event, epoch: int, now: float) -> Iterator[Action]:
         """What to do about an event. A recognizer's words never go stale: `epoch` is not used."""
@@ -119,8 +121,8 @@ class SttSession:
             case Audio(data=data):
                 yield from self._open()
                 yield from self._hear(data, now)
-            case Start(options=options):
-                yield from self._start(options)
+            case Start():
+                yield from self._start(command)
             case Flush():
                 yield from self._open()
                 self._finalizing += 1
@@ -130,22 +132,27 @@ class SttSession:
                     yield ToClient(KeepAlive())
             case Finish():
                 yield from self._finish(command, now)
+            case Malformed(message=message, param=param):
+                yield ToClient(Warning("ignored", message, param))
             case _:
                 name = type(command).__name__.lower()
                 raise ProtocolError(f"{name} on a speech-to-text socket", param="type")
 
     def _open(self) -> Iterator[Action]:
         if self._life.state is State.NEW:
-            yield from self._start(None)
+            yield from self._start(Start())
 
-    def _start(self, options: object) -> Iterator[Action]:
+    def _start(self, command: Start) -> Iterator[Action]:
         if self._life.state is not State.NEW:
             raise ProtocolError(
                 "init: the session is configured already; open another socket to change it",
                 param="type",
             )
-        given = options if isinstance(options, ListenOptions) else ListenOptions()
-        self.options = resolve(given, self._model)
+        given = command.options if isinstance(command.options, ListenOptions) else ListenOptions()
+        resolver = Resolver(self._model, is_lenient=self._life.brief.is_lenient)
+        self.options = resolver.listening(given)
+        self._life.warn_before_ready(resolver.warnings)
+        self._life.tag = command.tag or self._life.tag
         self._format = AudioFormat(
             self.options.encoding or self._model.default_encoding,
             self.options.sample_rate or self._model.default_rate,
@@ -213,7 +220,7 @@ class SttSession:
             yield ToUpstream(Finish())
 
     def _ready(self) -> Ready:
-        identity = self._life.identity
+        identity = self._life.brief.identity
         return Ready(
             identity.session_id,
             identity.request_id,
@@ -222,18 +229,3 @@ class SttSession:
             self._format.sample_rate,
             self._model.capabilities,
         )
-
-
-def resolve(options: ListenOptions, model: Model) -> ListenOptions:
-    """The options with the model's defaults filled in. Raises ConfigError naming the field."""
-    rate = model.default_rate if options.sample_rate is None else options.sample_rate
-    encoding = encoding_named(
-        options.encoding or model.default_encoding, model.encodings, "encoding"
-    )
-    return msgspec.structs.replace(
-        options,
-        language=checked_language(options.language, model),
-        encoding=encoding,
-        # A container says its own rate: what the client names besides is of no weight.
-        sample_rate=checked_rate(rate, "linear16", "sample_rate"),
-    )

@@ -7,14 +7,12 @@ says of an older one dies in `from_upstream`, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import msgspec
 from msgspec import Struct
 
-from ..audio.formats import AudioFormat, checked_rate, encoding_named
-from ..catalog import Model
-from ..errors import ConfigError, GatewayError, ProtocolError, UpstreamError
+from ..audio.formats import AudioFormat
+from ..errors import GatewayError, ProtocolError, UpstreamError
 from ..events import (
     Audio,
     Cancel,
@@ -28,25 +26,28 @@ from ..events import (
     Flush,
     Flushed,
     KeepAlive,
+    Malformed,
     Ready,
     SegmentEnd,
     SegmentStart,
     SpeakOptions,
     Start,
     Text,
+    Warning,
     Words,
 )
 from ..limits import Meter
 from ..text.sentences import Segmenter
 from .actions import (
     Action,
-    Identity,
+    Brief,
     Life,
     State,
     ToClient,
     ToUpstream,
     upstream_failure,
 )
+from .options import Resolver
 
 # What an abort makes worthless. All else is about the session as a whole.
 OF_AN_UTTERANCE = (Audio, Words, SegmentStart, SegmentEnd, Flushed)
@@ -58,6 +59,7 @@ class Speech(Struct):
     segmenter: Segmenter
     epoch: int = 0
     pending: int = 0
+    has_text: bool = False  # since the last flush
 
     @property
     def is_busy(self) -> bool:
@@ -67,18 +69,22 @@ class Speech(Struct):
 class TtsSession:
     """See the module. `options` are those in force once the session is open."""
 
-    def __init__(
-        self, identity: Identity, model: Model, meter: Meter, notices: Sequence[Event] = ()
-    ) -> None:
+    def __init__(self, brief: Brief, meter: Meter) -> None:
         self.options = SpeakOptions()
-        self._life = Life(identity, meter, notices)
-        self._model = model
+        self._life = Life(brief, meter)
+        self._model = brief.model
         self._speeches: dict[str, Speech] = {}
-        self._format = AudioFormat(model.default_encoding, model.default_rate)
+        self._format = AudioFormat(brief.model.default_encoding, brief.model.default_rate)
+        self._changed: Configure | None = None  # waits for the end of the utterance
 
     @property
     def state(self) -> State:
         return self._life.state
+
+    @property
+    def tag(self) -> str:
+        """The client's own name for the conversation."""
+        return self._life.tag
 
     def from_client(self, command: Event, now: float) -> Iterator[Action]:
         """What to do about a command."""
@@ -88,7 +94,7 @@ class TtsSession:
             self._life.admit(command, now)
             yield from self._command(command, now)
         except GatewayError as error:
-            yield from self._life.fail(error, now)
+            yield from self._life.refuse(command, error, now)
 
     def from_upstream(self, event: Event, epoch: int, now: float) -> Iterator[Action]:
         """What to do about an event made under `epoch` of its context."""
@@ -136,13 +142,15 @@ class TtsSession:
         """End it from our side, as when the process goes down."""
         yield from self._life.end(reason, now)
 
-    def _command(self, command: Event, now: float) -> Iterator[Action]:
+    def _command(  # noqa: C901 - one case a command
+        self, command: Event, now: float
+    ) -> Iterator[Action]:
         match command:
-            case Start(options=options):
-                yield from self._start(options)
+            case Start():
+                yield from self._start(command)
             case Text() | Flush():
                 if self._life.state is State.NEW:
-                    yield from self._start(None)
+                    yield from self._start(Start())
                 yield from self._say(command)
             case Clear() | Cancel():
                 yield from self._abort(command)
@@ -154,20 +162,23 @@ class TtsSession:
             case Audio():
                 raise ProtocolError("audio on a text-to-speech socket", param="audio")
             case Configure():
-                raise ProtocolError(
-                    "configure: this route is configured once, by init", param="type"
-                )
+                yield from self._configure(command)
+            case Malformed(message=message, param=param):
+                yield ToClient(Warning("ignored", message, param))
             case _:
                 raise ProtocolError(f"{type(command).__name__} is not for text-to-speech")
 
-    def _start(self, options: object) -> Iterator[Action]:
+    def _start(self, command: Start) -> Iterator[Action]:
         if self._life.state is not State.NEW:
             raise ProtocolError(
-                "init: the session is configured already; open another socket to change it",
+                "init: the session is configured already; send configure, or open another socket",
                 param="type",
             )
-        given = options if isinstance(options, SpeakOptions) else SpeakOptions()
-        self.options = resolve(given, self._model)
+        given = command.options
+        resolver = self._resolver()
+        self.options = resolver.speech(given if isinstance(given, SpeakOptions) else SpeakOptions())
+        self._life.warn_before_ready(resolver.warnings)
+        self._life.tag = command.tag or self._life.tag
         self._format = AudioFormat(
             self.options.encoding or self._model.default_encoding,
             self.options.sample_rate or self._model.default_rate,
@@ -175,25 +186,55 @@ class TtsSession:
         self._life.state = State.OPEN
         yield ToUpstream(Start(self.options))
 
+    def _resolver(self) -> Resolver:
+        return Resolver(self._model, is_lenient=self._life.brief.is_lenient)
+
+    def _configure(self, command: Configure) -> Iterator[Action]:
+        if self._life.state is State.NEW:
+            raise ProtocolError("configure: init comes first", param="type")
+        resolver = self._resolver()
+        self.options = resolver.change(self.options, command.options)
+        yield from map(ToClient, resolver.warnings)
+        change = Configure(self.options)
+        if any(speech.has_text for speech in self._speeches.values()):
+            self._changed = change
+            yield ToClient(
+                Warning("deferred", "configure takes effect at the next utterance", "configure")
+            )
+        else:
+            yield ToUpstream(change)
+
     def _say(self, command: Text | Flush) -> Iterator[Action]:
         speech = self._speech(command.context)
         if isinstance(command, Text):
+            speech.has_text = True
             sentences = speech.segmenter.feed(command.text)
+            if not command.partial:
+                sentences += speech.segmenter.flush()
         else:
+            speech.has_text = False
             sentences = speech.segmenter.flush()
         for sentence in sentences:
             yield ToUpstream(Text(sentence, partial=False, context=command.context))
         if isinstance(command, Flush):
             speech.pending += 1
             yield ToUpstream(command)
+            yield from self._apply_change()
+
+    def _apply_change(self) -> Iterator[Action]:
+        if self._changed is not None and not any(s.has_text for s in self._speeches.values()):
+            yield ToUpstream(self._changed)
+            self._changed = None
 
     def _abort(self, command: Clear | Cancel) -> Iterator[Action]:
         speech = self._speech(command.context)
         speech.segmenter.clear()
+        speech.has_text = False
         if self._life.state is State.OPEN:
             speech.epoch += 1
             speech.pending = 0
             yield ToUpstream(Clear(context=command.context))
+            yield from self._apply_change()
         cancelled = isinstance(command, Cancel)
         yield ToClient(Cleared(cancelled=cancelled, context=command.context))
 
@@ -222,7 +263,7 @@ class TtsSession:
         return self._speeches[context]
 
     def _ready(self, event: Ready) -> Ready:
-        identity = self._life.identity
+        identity = self._life.brief.identity
         return Ready(
             identity.session_id,
             identity.request_id,
@@ -232,42 +273,3 @@ class TtsSession:
             self._model.capabilities,
             context=event.context,
         )
-
-
-def resolve(options: SpeakOptions, model: Model) -> SpeakOptions:
-    """The options with the model's defaults filled in. Raises ConfigError naming the field that
-    the model cannot honour, the value and what it can."""
-    speed = 1.0 if options.speed is None else options.speed
-    slowest, fastest = model.speeds
-    if not slowest <= speed <= fastest:
-        raise ConfigError(
-            f"speed {speed:g} is outside {slowest:g}-{fastest:g} of {model.id}", param="speed"
-        )
-    if options.voice is not None and options.voice not in model.voices:
-        raise ConfigError(
-            f"voice {options.voice[:60]!r} is not one of {', '.join(model.voices)}", param="voice"
-        )
-    encoding = encoding_named(
-        options.encoding or model.default_encoding, model.encodings, "encoding"
-    )
-    rate = model.default_rate if options.sample_rate is None else options.sample_rate
-    return msgspec.structs.replace(
-        options,
-        voice=options.voice or next(iter(model.voices), None),
-        language=checked_language(options.language, model),
-        encoding=encoding,
-        sample_rate=checked_rate(rate, encoding, "sample_rate"),
-        speed=speed,
-    )
-
-
-def checked_language(language: str | None, model: Model) -> str | None:
-    """The language if the model knows it (region ignored), or None if none was given."""
-    if language is None:
-        return None
-    if language.lower().replace("_", "-").split("-")[0] not in model.languages:
-        raise ConfigError(
-            f"language {language[:20]!r} is not one of {', '.join(model.languages)}",
-            param="language",
-        )
-    return language

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, assert_never
 
-import msgspec
 import pybase64
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..audio.formats import SAMPLE_BYTES, AudioFormat
 from ..errors import ProtocolError
@@ -20,6 +19,7 @@ from ..events import (
     Cancel,
     Clear,
     Cleared,
+    Configure,
     Ended,
     Event,
     Failed,
@@ -28,6 +28,7 @@ from ..events import (
     Flushed,
     KeepAlive,
     ListenOptions,
+    Malformed,
     Options,
     Ready,
     SegmentEnd,
@@ -43,88 +44,24 @@ from ..events import (
     Words,
 )
 from . import unified_messages as m
-from .base import Frame, dump, invalid, parser
-
-Task = Literal["tts", "stt"]
+from .base import Frame, dump, parser
+from .unified_commands import Task, UnknownType, read_command, start_from, unknown_options
 
 
 class Style(Struct, frozen=True):
-    """What differs between the routes that speak this protocol."""
+    """What differs between the routes that speak this protocol. `is_bridge`: clients there treat
+    every error as the end, so what can be ignored is only warned of, a bad configuration closes
+    the socket, and an abort by `cancel` is silent."""
 
     task: Task
     binary_audio: bool = False
     terminals: Literal["both", "audio_end", "flushed"] = "both"
-    acknowledge_cancel: bool = True
+    is_bridge: bool = False
 
 
-# Names that earlier generations of this protocol gave to the same messages.
-ALIASES = {"input_text": "text", "speak": "text", "synthesize": "text", "start": "init"}
-TYPES = frozenset(struct.__struct_config__.tag for struct in m.CommandMsg.__args__)
+TRANSPORTS = {"binary": True, "json": False}
 
-_command = msgspec.json.Decoder(m.CommandMsg).decode
-_any = parser(Any)
 _reply = parser(m.ReplyMsg)
-
-
-def read_command(frame: str) -> m.CommandMsg:
-    """The message in a text frame. Raises ProtocolError that names the field at fault."""
-    try:
-        message: m.CommandMsg = _command(frame)
-        return message
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        return _read_tolerantly(_any(frame))
-
-
-def _read_tolerantly(message: object) -> m.CommandMsg:
-    """Other letter case and earlier names are accepted; what is still wrong is said precisely."""
-    if not isinstance(message, dict):
-        kind = "array" if isinstance(message, list) else type(message).__name__
-        raise ProtocolError(f"a message is a JSON object with a `type`, not {kind}", param="type")
-    if "type" not in message:
-        raise ProtocolError("type: the message has no `type`", param="type")
-    if not isinstance(message["type"], str):
-        raise ProtocolError("type: not a string", param="type")
-    lower = message["type"].strip().lower()
-    known = ALIASES.get(lower, lower)
-    if known not in TYPES:
-        shown = lower[:40]
-        raise ProtocolError(
-            f"type: unknown message type {shown!r}; known are {', '.join(sorted(TYPES))}",
-            param="type",
-        )
-    try:
-        renamed: m.CommandMsg = msgspec.convert(message | {"type": known}, m.CommandMsg)
-        return renamed
-    except msgspec.ValidationError as error:
-        raise invalid(str(error)) from None
-
-
-def start_from(message: m.InitMsg, task: Task) -> Start:
-    """The vocabulary's form of `init`."""
-    c = message.config
-    partials = (c.enable_partials, c.enable_partial_transcripts)
-    options: Options
-    if task == "tts":
-        options = SpeakOptions(
-            voice=message.voice or message.voice_id,
-            language=c.language or message.language,
-            encoding=c.encoding,
-            sample_rate=c.sample_rate,
-            speed=c.speed,
-            word_timestamps=c.enable_word_timestamps,
-            extra={} if c.seed is None else {"seed": c.seed},
-        )
-    else:
-        options = ListenOptions(
-            language=c.language or message.language,
-            encoding=c.encoding,
-            sample_rate=c.sample_rate,
-            partials=next((p for p in partials if p is not None), True),
-            vad_events=c.enable_vad,
-            word_timestamps=c.enable_word_timestamps,
-            diarization=c.enable_diarization,
-        )
-    return Start(options)
 
 
 class Server:
@@ -132,18 +69,24 @@ class Server:
 
     def __init__(self, style: Style, context_id: str = "") -> None:
         self._style = style
-        self._context_id = context_id
         self._sequence = 0
         self._format: AudioFormat | None = None
+        self._cancel_means_end = False
+        self._name(context_id)
 
-    def decode(self, frame: Frame) -> Iterator[Event]:  # noqa: C901 - one case a message
+    def decode(self, frame: Frame) -> Iterable[Event]:
         if isinstance(frame, bytes):
-            yield Audio(frame)
-            return
-        match read_command(frame):
+            return (Audio(frame),)
+        try:
+            return self._commands(read_command(frame), frame)
+        except UnknownType as error:
+            ignorable = self._style.is_bridge
+            return (Malformed(error.message, param=error.param, is_ignorable=ignorable),)
+
+    def _commands(self, message: m.CommandMsg, frame: str) -> Iterator[Event]:  # noqa: C901
+        match message:  # one case a message
             case m.InitMsg() as init:
-                self._context_id = init.context_id or self._context_id
-                yield start_from(init, self._style.task)
+                yield self._start(init, frame)
             case m.TextMsg(text=text, flush=flush, partial=partial):
                 yield Text(text, partial)
                 if flush:
@@ -155,7 +98,11 @@ class Server:
             case m.ClearMsg():
                 yield Clear()
             case m.CancelMsg():
-                yield Cancel()
+                yield Finish() if self._cancel_means_end else Cancel()
+            case m.StopMsg():
+                yield Cancel() if self._style.task == "tts" else Finish()
+            case m.ConfigureMsg(voice=voice, voice_id=id, language=language, speed=speed):
+                yield Configure(SpeakOptions(voice=voice or id, language=language, speed=speed))
             case m.CloseMsg():
                 yield Finish(abort=self._style.task == "tts")
             case m.KeepAliveMsg():
@@ -164,6 +111,30 @@ class Server:
                 yield KeepAlive(reply=True)
             case unmatched:
                 assert_never(unmatched)
+
+    def _start(self, init: m.InitMsg, frame: str) -> Start:
+        config = init.config
+        self._style = structs.replace(
+            self._style,
+            binary_audio=TRANSPORTS.get(config.audio_transport or "", self._style.binary_audio),
+            terminals=config.terminal or self._style.terminals,
+        )
+        if init.context_id:
+            self._name(init.context_id)
+        extra = unknown_options(frame)
+        # livekit-plugins-slng 1.5 opens Rime's models so, and never flushes: it sends `cancel` for
+        # "speak the rest, then close" (its source, 2026-11-21).
+        self._cancel_means_end = "speaker" in extra and "modelId" in extra
+        return start_from(init, self._style.task, extra)
+
+    @property
+    def context_id(self) -> str:
+        """The name of the conversation: the client's, or the one made for it."""
+        return self._context_id
+
+    def _name(self, context_id: str) -> None:
+        self._context_id = context_id
+        self._context_suffix = f',"context_id":{dump(context_id)}}}' if context_id else "}"
 
     def encode(self, event: Event) -> Iterable[Frame]:
         if isinstance(event, Audio):
@@ -175,17 +146,16 @@ class Server:
         sequence, self._sequence = self._sequence, self._sequence + 1
         ms = round(self._format.seconds(len(data)) * 1000) if self._format else 0
         duration = f',"duration_ms":{ms}' if ms else ""
-        context = f',"context_id":{dump(self._context_id)}' if self._context_id else ""
         return (
             f'{{"type":"audio_chunk","data":"{pybase64.b64encode_as_string(data)}",'
-            f'"sequence":{sequence}{duration}{context}}}'
+            f'"sequence":{sequence}{duration}{self._context_suffix}'
         )
 
     def _messages(self, event: Event) -> Iterator[m.Message]:  # noqa: C901 - one case an event
         context = self._context_id or None
         match event:
             case Transcript():
-                yield _transcript(event)
+                yield _transcript(event, copy=self._style.is_bridge)
             case Flushed(duration=duration):
                 if self._style.terminals != "audio_end":
                     yield m.FlushedMsg()
@@ -194,7 +164,7 @@ class Server:
             case Cleared(cancelled=False):
                 yield m.ClearedMsg()
             case Cleared():
-                if self._style.acknowledge_cancel:
+                if not self._style.is_bridge:
                     yield m.AudioEndMsg(None, context)
             case Ready():
                 if event.encoding in SAMPLE_BYTES:
@@ -206,6 +176,7 @@ class Server:
                     event.encoding or None,
                     event.sample_rate or None,
                     event.capabilities,
+                    self._style.is_bridge and self._style.task == "tts",
                     context,
                 )
             case Failed() as f:
@@ -237,9 +208,10 @@ def _plain(event: Event) -> Iterator[m.Message]:
             raise TypeError(f"{type(event).__name__} is not said to a client")
 
 
-def _transcript(t: Transcript) -> m.PartialMsg | m.FinalMsg:
+def _transcript(t: Transcript, *, copy: bool) -> m.PartialMsg | m.FinalMsg:
+    text = t.text if copy else None
     if not t.final:
-        return m.PartialMsg(t.text, t.confidence, t.language)
+        return m.PartialMsg(t.text, t.confidence, t.language, text)
     return m.FinalMsg(
         t.text,
         t.confidence,
@@ -248,6 +220,7 @@ def _transcript(t: Transcript) -> m.PartialMsg | m.FinalMsg:
         t.start,
         tuple(map(_timed, t.words)),
         t.from_finalize,
+        text,
     )
 
 
@@ -280,6 +253,8 @@ class Client:
                 yield dump(m.ClearMsg())
             case Cancel():
                 yield dump(m.CancelMsg())
+            case Configure(options=o):
+                yield dump(m.ConfigureMsg(o.voice, None, o.language, o.speed))
             case Finish():
                 yield dump(m.CloseMsg())
             case KeepAlive(reply=reply):

@@ -6,6 +6,8 @@ are ignored, unknown types are not.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from ..events import Usage
@@ -28,6 +30,8 @@ class Config(Struct, frozen=True, omit_defaults=True):
     enable_diarization: bool = False
     enable_word_timestamps: bool = False
     seed: int | None = None
+    audio_transport: Literal["binary", "json"] | None = None
+    terminal: Literal["both", "audio_end", "flushed"] | None = None
 
 
 class InitMsg(Message, tag="init", frozen=True):
@@ -36,6 +40,8 @@ class InitMsg(Message, tag="init", frozen=True):
     voice_id: str | None = None
     language: str | None = None
     context_id: str | None = None
+    encoding: str | None = None  # here in the first generation's `start`
+    sample_rate: int | None = None
     config: Config = Config()
 
 
@@ -65,6 +71,17 @@ class CancelMsg(Message, tag="cancel", frozen=True):
     pass
 
 
+class StopMsg(Message, tag="stop", frozen=True):
+    pass
+
+
+class ConfigureMsg(Message, tag="configure", frozen=True):
+    voice: str | None = None
+    voice_id: str | None = None
+    language: str | None = None
+    speed: float | None = None
+
+
 class CloseMsg(Message, tag="close", frozen=True):
     pass
 
@@ -84,6 +101,7 @@ class ReadyMsg(Message, tag="ready", frozen=True):
     encoding: str | None = None
     sample_rate: int | None = None
     capabilities: tuple[str, ...] = ()
+    accepts_partial_text: bool = False
     context_id: str | None = None
 
 
@@ -132,6 +150,7 @@ class PartialMsg(Message, tag="partial_transcript", frozen=True):
     transcript: str
     confidence: float | None = None
     language: str | None = None
+    text: str | None = None  # the transcript again, for clients that read it there
 
 
 class FinalMsg(Message, tag="final_transcript", frozen=True):
@@ -142,6 +161,7 @@ class FinalMsg(Message, tag="final_transcript", frozen=True):
     start: float | None = None
     words: tuple[TimedWord, ...] = ()
     from_finalize: bool = False
+    text: str | None = None
 
 
 class SpeechStartedMsg(Message, tag="speech_started", frozen=True):
@@ -185,6 +205,8 @@ CommandMsg = (
     | FinalizeMsg
     | ClearMsg
     | CancelMsg
+    | StopMsg
+    | ConfigureMsg
     | CloseMsg
     | KeepAliveMsg
     | PingMsg

@@ -46,9 +46,12 @@ class Inbox:
         self._items.append(item)
         self._filled.set()
 
-    def clear(self) -> None:
+    def clear(self) -> list[Event]:
+        """Empty it; returns what was in it."""
+        dropped = list(self._items)
         self._items.clear()
         self._filled.clear()
+        return dropped
 
     def peek(self) -> Event | None:
         """What comes next, if anything waits."""

@@ -19,6 +19,7 @@ from ..events import (
     Audio,
     Clear,
     Cleared,
+    Configure,
     Event,
     Finish,
     Flush,
@@ -89,11 +90,13 @@ class SpeakingSession:
                         sample_rate=self._format.sample_rate,
                     )
                 )
-            case Text() | Flush():
+            case Text() | Flush() | Configure():
                 self._inbox.put(command)
             case Clear():
                 self._epoch += 1
-                self._inbox.clear()
+                for dropped in self._inbox.clear():
+                    if isinstance(dropped, Configure):
+                        self._change(dropped)
                 self._spoken = 0.0
                 self._encoder = Encoder(self._format, self._voice.sample_rate)
                 self._line.say(Cleared())
@@ -115,6 +118,12 @@ class SpeakingSession:
                 await self._speak(command.text, epoch)
             elif isinstance(command, Flush):
                 await self._end_utterance(epoch)
+            elif isinstance(command, Configure):
+                self._change(command)
+
+    def _change(self, command: Configure) -> None:
+        speed = command.options.speed or self._options.speed
+        self._options = structs.replace(self._options, speed=speed)
 
     async def _speak(self, text: str, epoch: int) -> None:
         sentences = self._voice.speak(text, self._options)

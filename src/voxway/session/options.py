@@ -1,0 +1,131 @@
+"""From what a client asked for to what the model will do: defaults filled in, the rest told.
+
+What cannot be is an error that names the field; what is merely not known to the model is left out
+with one warning each. A model that stands in for another is lenient: it was not the one meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from ..audio.formats import checked_rate, encoding_named
+from ..catalog import Model
+from ..errors import ConfigError
+from ..events import ListenOptions, SpeakOptions, Warning
+
+Options = TypeVar("Options", SpeakOptions, ListenOptions)
+T = TypeVar("T")
+
+# Options that are on or off -> the capability a model needs for them.
+NEEDS = {"word_timestamps": "word_timestamps", "vad_events": "vad", "diarization": "diarization"}
+
+
+class Resolver:
+    """Collects the warnings while options are resolved for one model."""
+
+    def __init__(self, model: Model, *, is_lenient: bool = False) -> None:
+        self.warnings: list[Warning] = []
+        self._model = model
+        self._is_lenient = is_lenient
+
+    def speech(self, options: SpeakOptions) -> SpeakOptions:
+        """Speaking options in force. Raises ConfigError naming the field, the value, the bounds."""
+        model = self._model
+        encoding = self._encoding(options.encoding)
+        rate = model.default_rate if options.sample_rate is None else options.sample_rate
+        return self._without_unknown(
+            msgspec.structs.replace(
+                options,
+                voice=self._or_default("voice", options.voice, self._voice),
+                language=self._or_default("language", options.language, self._language),
+                encoding=encoding,
+                sample_rate=checked_rate(rate, encoding, "sample_rate"),
+                speed=self._or_default("speed", options.speed, self._speed),
+            )
+        )
+
+    def listening(self, options: ListenOptions) -> ListenOptions:
+        """Listening options in force. Raises ConfigError naming the field."""
+        model = self._model
+        rate = model.default_rate if options.sample_rate is None else options.sample_rate
+        return self._without_unknown(
+            msgspec.structs.replace(
+                options,
+                language=self._or_default("language", options.language, self._language),
+                encoding=self._encoding(options.encoding),
+                # A container says its own rate: what the client names besides is of no weight.
+                sample_rate=checked_rate(rate, "linear16", "sample_rate"),
+            )
+        )
+
+    def change(self, now: SpeakOptions, wanted: SpeakOptions) -> SpeakOptions:
+        """The options after a `configure`: voice, language and speed may change."""
+        return msgspec.structs.replace(
+            now,
+            voice=self._or_default("voice", wanted.voice or now.voice, self._voice),
+            language=self._or_default("language", wanted.language or now.language, self._language),
+            speed=self._or_default("speed", wanted.speed or now.speed, self._speed),
+        )
+
+    def _encoding(self, name: str | None) -> str:
+        model = self._model
+        return encoding_named(name or model.default_encoding, model.encodings, "encoding")
+
+    def _or_default(
+        self, option: str, value: T | None, check: Callable[[T | None], T | None]
+    ) -> T | None:
+        try:
+            return check(value)
+        except ConfigError as error:
+            if not self._is_lenient:
+                raise
+            self._warn(option, f"{error.message}; the default is used")
+            return check(None)
+
+    def _voice(self, voice: str | None) -> str | None:
+        voices = self._model.voices
+        if voice is not None and voices and voice not in voices:
+            raise ConfigError(
+                f"voice {voice[:60]!r} is not one of {', '.join(voices)}", param="voice"
+            )
+        return voice or next(iter(voices), None)
+
+    def _language(self, language: str | None) -> str | None:
+        """Known by its primary part: a region (`en-IN`) is taken as it is."""
+        known = self._model.languages
+        if language is not None and primary(language) not in known:
+            raise ConfigError(
+                f"language {language[:20]!r} is not one of {', '.join(known)}", param="language"
+            )
+        return language
+
+    def _speed(self, speed: float | None) -> float:
+        slowest, fastest = self._model.speeds
+        if speed is not None and not slowest <= speed <= fastest:
+            raise ConfigError(
+                f"speed {speed:g} is outside {slowest:g}-{fastest:g} of {self._model.id}",
+                param="speed",
+            )
+        return 1.0 if speed is None else speed
+
+    def _without_unknown(self, options: Options) -> Options:
+        able = self._model.capabilities
+        for option, capability in NEEDS.items():
+            if getattr(options, option, False) and capability not in able:
+                self._warn(option, f"{self._model.id} gives no {option}")
+                options = msgspec.structs.replace(options, **{option: False})
+        for option in sorted(set(options.extra) - set(able)):
+            self._warn(option, f"{self._model.id} does not know {option[:60]!r}; it has no effect")
+        extra = {key: value for key, value in options.extra.items() if key in able}
+        return msgspec.structs.replace(options, extra=extra)
+
+    def _warn(self, option: str, message: str) -> None:
+        self.warnings.append(Warning("unsupported_option", message, option[:60]))
+
+
+def primary(language: str) -> str:
+    """`en` of `en-IN` or `en_us`."""
+    return language.lower().replace("_", "-").split("-")[0]

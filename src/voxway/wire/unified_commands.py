@@ -1,0 +1,109 @@
+"""Reading what a client of the unified protocol says: strictly first, then tolerantly.
+
+The strict reader is the quick one. What it refuses is looked at again: other letter case and the
+names of earlier generations are accepted; what is still wrong is said with the field's name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from ..errors import ProtocolError
+from ..events import ListenOptions, Options, SpeakOptions, Start
+from . import unified_messages as m
+from .base import invalid, parser
+
+Task = Literal["tts", "stt"]
+
+# Names that earlier generations of this protocol gave to the same messages.
+ALIASES = {"input_text": "text", "speak": "text", "synthesize": "text", "start": "init"}
+TYPES = frozenset(struct.__struct_config__.tag for struct in m.CommandMsg.__args__)
+
+
+_command = msgspec.json.Decoder(m.CommandMsg).decode
+_any = parser(Any)
+
+
+def read_command(frame: str) -> m.CommandMsg:
+    """The message in a text frame. Raises ProtocolError that names the field at fault."""
+    try:
+        message: m.CommandMsg = _command(frame)
+        return message
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _read_tolerantly(_any(frame))
+
+
+def _read_tolerantly(message: object) -> m.CommandMsg:
+    """Other letter case and earlier names are accepted; what is still wrong is said precisely."""
+    lower = kind_of(message)
+    known = ALIASES.get(lower, lower)
+    if known not in TYPES:
+        raise UnknownType(
+            f"type: unknown message type {lower[:40]!r}; known are {', '.join(sorted(TYPES))}",
+            param="type",
+        )
+    assert isinstance(message, dict)
+    try:
+        renamed: m.CommandMsg = msgspec.convert(message | {"type": known}, m.CommandMsg)
+        return renamed
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from None
+
+
+class UnknownType(ProtocolError):
+    """A well-formed message whose `type` this wire does not have."""
+
+
+def kind_of(message: object) -> str:
+    """The `type` of a message, in small letters. Raises ProtocolError if it has none."""
+    if not isinstance(message, dict):
+        kind = "array" if isinstance(message, list) else type(message).__name__
+        raise ProtocolError(f"a message is a JSON object with a `type`, not {kind}", param="type")
+    if "type" not in message:
+        raise ProtocolError("type: the message has no `type`", param="type")
+    if not isinstance(message["type"], str):
+        raise ProtocolError("type: not a string", param="type")
+    return message["type"].strip().lower()
+
+
+KNOWN_INIT = frozenset(("type", *m.InitMsg.__struct_fields__))
+KNOWN_CONFIG = frozenset(m.Config.__struct_fields__)
+
+
+def unknown_options(frame: str) -> dict[str, Any]:
+    """What an `init` asks for beyond what this wire names: the session says what becomes of it."""
+    message = _any(frame)
+    config = message.get("config") or {}
+    extra = {key: value for key, value in message.items() if key not in KNOWN_INIT}
+    return extra | {key: value for key, value in config.items() if key not in KNOWN_CONFIG}
+
+
+def start_from(message: m.InitMsg, task: Task, extra: dict[str, Any]) -> Start:
+    """The vocabulary's form of `init`."""
+    c = message.config
+    partials = (c.enable_partials, c.enable_partial_transcripts)
+    options: Options
+    if task == "tts":
+        options = SpeakOptions(
+            voice=message.voice or message.voice_id,
+            language=c.language or message.language,
+            encoding=c.encoding or message.encoding,
+            sample_rate=c.sample_rate or message.sample_rate,
+            speed=c.speed,
+            word_timestamps=c.enable_word_timestamps,
+            extra=extra if c.seed is None else extra | {"seed": c.seed},
+        )
+    else:
+        options = ListenOptions(
+            language=c.language or message.language,
+            encoding=c.encoding or message.encoding,
+            sample_rate=c.sample_rate or message.sample_rate,
+            partials=next((p for p in partials if p is not None), True),
+            vad_events=c.enable_vad,
+            word_timestamps=c.enable_word_timestamps,
+            diarization=c.enable_diarization,
+            extra=extra,
+        )
+    return Start(options, message.context_id or "")
