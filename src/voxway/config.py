@@ -12,10 +12,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from .catalog import LOCAL, Catalog
+from .catalog.document import convert, decode, fault
+from .catalog.files import shipped, text_of
+from .catalog.reading import merged, parse
 from .errors import ConfigError
 from .limits import TIERS
 
-LOCAL_MODELS = ("local/hibari:en", "local/moonshine:tiny-en")
+LOCAL_MODELS = tuple(LOCAL)
 
 
 class EngineSetting(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,11 +31,12 @@ class EngineSetting(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that the gateway can be told."""
+    """All that the gateway can be told. The file may hold `[[model]]` tables besides."""
 
     api_keys: dict[str, str] = {}  # key -> tier
     data_dir: str = ""
     engines: tuple[EngineSetting, ...] = tuple(map(EngineSetting, LOCAL_MODELS))
+    catalog: str = ""  # a TOML file of [[model]] tables
     drain_seconds: float = 30.0
     dev: bool = False
 
@@ -46,12 +51,32 @@ def load(environ: Mapping[str, str]) -> Settings:
         changes["data_dir"] = data_dir
     else:
         changes["data_dir"] = str(default_data_dir(environ))
+    if catalog := environ.get("VOXWAY_CATALOG"):
+        changes["catalog"] = catalog
     if "VOXWAY_ENGINES" in environ:
         changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
     settings = msgspec.structs.replace(settings, **changes)
     for tier in settings.api_keys.values():
         _known_tier(tier, "api_keys")
     return settings
+
+
+def load_catalog(settings: Settings, environ: Mapping[str, str], *, dev: bool = False) -> Catalog:
+    """The models in force: what is shipped, then the operator's file, then the `[[model]]` tables
+    of the settings; a later entry replaces an earlier one of its id. Raises ConfigError."""
+    layers = [shipped()]
+    if settings.catalog:
+        layers.append(parse(text_of(settings.catalog, "catalog"), settings.catalog))
+    if path := environ.get("VOXWAY_CONFIG"):
+        layers.append(parse(text_of(path, "VOXWAY_CONFIG"), path, mixed=True))
+    engines = tuple(engine.model for engine in settings.engines)
+    return Catalog(merged(layers), engines=engines, environ=environ, dev=dev or settings.dev)
+
+
+def reload_catalog(running: Settings, environ: Mapping[str, str], *, dev: bool = False) -> Catalog:
+    """A new catalog for a gateway that goes on with the engines it has. Raises ConfigError."""
+    settings = msgspec.structs.replace(load(environ), engines=running.engines)
+    return load_catalog(settings, environ, dev=dev)
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
@@ -94,9 +119,15 @@ def _known_tier(tier: str, where: str) -> str:
 
 
 def _from_file(path: str) -> Settings:
-    try:
-        return msgspec.toml.decode(Path(path).read_bytes(), type=Settings)
-    except OSError as error:
-        raise ConfigError(f"VOXWAY_CONFIG: cannot read {path}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"VOXWAY_CONFIG: {path}: {error}") from error
+    text = text_of(path, "VOXWAY_CONFIG")
+    document = decode(text, path)
+    document.pop("model", None)  # for the catalog
+    settings = convert(document, Settings, text, path)
+    for i, engine in enumerate(settings.engines):
+        if engine.model not in LOCAL_MODELS:
+            reason = f"model {engine.model!r} is not one of {', '.join(LOCAL_MODELS)}"
+            raise fault(text, path, ("engines", i, "model"), reason)
+    if settings.catalog:  # as the file means it, wherever the gateway was started
+        catalog = str(Path(path).parent / settings.catalog)
+        settings = msgspec.structs.replace(settings, catalog=catalog)
+    return settings

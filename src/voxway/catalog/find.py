@@ -34,7 +34,7 @@ def preference(regions: str, world_parts: str) -> Preference:
     """From the texts of a request (`eu-north-1, us-east-1`). Raises ProtocolError."""
     return Preference(
         _wishes(regions, "region", is_region, "eu-north-1"),
-        _wishes(world_parts, "world-part", WORLD_PARTS.__contains__, "/".join(WORLD_PARTS)),
+        _wishes(world_parts, "world-part", WORLD_PARTS.__contains__, ", ".join(WORLD_PARTS)),
     )
 
 
@@ -159,13 +159,14 @@ class Catalog:
         return f"no {kind} model {asked[:100]!r} here{hint}"
 
     def _not_configured(self, model: Model) -> str:
+        """What is missing: the variable, the engine, or the wire."""
         others = (self._models[other] for other in model.fallback)
-        tried = [f"fallback {other.id}: {self._reasons(other)}" for other in others]
-        return "; ".join([f"model {model.id}: {self._reasons(model)}", *tried])
+        tried = [f"its fallback {other.id} neither: {self._reasons(other)}" for other in others]
+        return "; ".join([f"model {model.id} cannot be used: {self._reasons(model)}", *tried])
 
     def _reasons(self, model: Model) -> str:
         return " or ".join(
-            f"{lack.wire}{f' in {lack.region}' * bool(lack.region)}: {', '.join(lack.missing)}"
+            f"{lack.wire}{f' in {lack.region}' if lack.region else ''} ({', '.join(lack.missing)})"
             for lack in self.lacks(model)
         )
 
@@ -191,5 +192,5 @@ def _wishes(text: str, param: str, is_known: Callable[[str], bool], like: str) -
         raise ProtocolError(f"{param} has {len(names)} names, over {MAX_WISHES}", param=param)
     for name in names:
         if not is_known(name):
-            raise ProtocolError(f"{param} {name[:40]!r} is not like {like}", param=param)
+            raise ProtocolError(f"{name[:40]!r} is no {param} (as {like})", param=param)
     return names

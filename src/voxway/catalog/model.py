@@ -23,8 +23,9 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     wire: str
     url: str = ""
-    model: str = ""  # the name it has there
+    model: str = ""  # the name it has there, if that is another
     key_variable: str = ""
+    key_optional: bool = False  # it answers without a key, too
     region: str = ""
     world_part: WorldPart | Literal[""] = ""
 

@@ -52,8 +52,9 @@ def _lacking(model: Model, backend: Backend, site: Site, client_key: bool) -> It
     yield from (f"{name} is not set" for name in unset)
     if not unset and not is_address(expanded(backend, site.environ).url):
         yield f"the url {backend.url!r} gives no ws://, wss://, http:// or https:// address"
-    key, kept = backend.key_variable, backend.wire in KEPT_KEYS or not client_key
-    if key and kept and not site.environ.get(key):
+    key = backend.key_variable
+    is_needed = not backend.key_optional and (backend.wire in KEPT_KEYS or not client_key)
+    if key and is_needed and not site.environ.get(key):
         yield f"{key} is not set"
 
 
