@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 from .errors import GatewayError, TooLargeError
 from .events import Event, Start
+from .guard import Guarded
 from .net.base import Receiver, Socket
 from .peers import Upstream
 from .session.actions import Action, Close, Rest, State, ToClient, ToUpstream
@@ -154,7 +155,7 @@ class Relay:
 
     async def _connect(self) -> None:
         try:
-            await self._dial(self._upstream)
+            await self._dial(Guarded(self._upstream, "upstream"))
         except GatewayError as error:
             self.fail(error)
 
@@ -166,9 +167,12 @@ class Relay:
         self._upstream.close()
 
     def _rest(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
         if self._resting is not None:
+            if self._resting.when() - loop.time() > seconds * 0.9:
+                return  # about as long as we rest already: frames read meanwhile ask again
             self._resting.cancel()
-        self._resting = asyncio.get_running_loop().call_later(seconds, self._rested)
+        self._resting = loop.call_later(seconds, self._rested)
         self._read_or_rest()
 
     def _rested(self) -> None:

@@ -7,6 +7,7 @@ sentence that is being made when it comes is thrown away.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from msgspec import structs
 
@@ -41,6 +42,8 @@ from .line import Inbox, Job, Line, Turns, receive
 
 STYLE = Style("tts", binary_audio=True, terminals="audio_end")
 CHUNK_MS = 100  # no frame of audio is longer
+FIRST_SECONDS = 0.2
+LONGEST_SENTENCE = 3600.0  # seconds: longer than any
 
 
 class SpeakingSession:
@@ -78,6 +81,9 @@ class SpeakingSession:
             options.encoding or "linear16", options.sample_rate or self._voice.sample_rate
         )
         self._encoder = Encoder(self._format, self._voice.sample_rate)
+        # Encoding a whole sentence to mp3 takes longer than making it: its first part goes first.
+        first = FIRST_SECONDS if not self._format.frame_bytes else LONGEST_SENTENCE
+        self._first_bytes = round(first * self._voice.sample_rate) * 2
 
     def _command(self, command: Event) -> None:
         match command:
@@ -126,39 +132,48 @@ class SpeakingSession:
         self._options = structs.replace(self._options, speed=speed)
 
     async def _speak(self, text: str, epoch: int) -> None:
-        sentences = self._voice.speak(text, self._options)
-        while (made := await self._make(sentences, epoch)) is not None:
+        sentences, encoder = self._voice.speak(text, self._options), self._encoder
+        while (made := await self._make(sentences, encoder, epoch)) is not None:
             spoken, data = made
             self._segments += 1
             id = f"seg_{self._segments}"
             self._line.say(SegmentStart(id, spoken.text))
             self._send(data)
+            if rest := spoken.pcm[self._first_bytes :]:
+                data = await self._turns.take(partial(encoder.feed, rest))
+                if epoch != self._epoch:
+                    return
+                self._send(data)
             if self._options.word_timestamps and spoken.words:
                 self._line.say(Words(spoken.words))
             self._line.say(SegmentEnd(id))
 
-    async def _make(self, sentences: Iterator[Spoken], epoch: int) -> tuple[Spoken, bytes] | None:
-        """The next sentence, encoded; None when there is none or nobody wants it any more."""
-        encoder = self._encoder
+    async def _make(
+        self, sentences: Iterator[Spoken], encoder: Encoder, epoch: int
+    ) -> tuple[Spoken, bytes] | None:
+        """The next sentence and the first of it encoded; None when there is none or nobody wants
+        it any more."""
 
         def step() -> tuple[Spoken, bytes] | None:
             spoken = None if epoch != self._epoch else next(sentences, None)
-            return None if spoken is None else (spoken, encoder.feed(spoken.pcm))
+            if spoken is None:
+                return None
+            return spoken, encoder.feed(spoken.pcm[: self._first_bytes])
 
         await self._line.until_writable()
         made = await self._turns.take(step)
         if made is None or epoch != self._epoch:
             return None
         spoken, data = made
-        before, self._spoken = (
-            self._spoken,
-            self._spoken + len(spoken.pcm) / 2 / self._voice.sample_rate,
-        )
+        before, self._spoken = self._spoken, self._spoken + self._seconds(spoken.pcm)
         words = tuple(
             structs.replace(word, start=before + word.start, end=before + word.end)
             for word in spoken.words
         )
         return structs.replace(spoken, words=words), data
+
+    def _seconds(self, pcm: bytes) -> float:
+        return len(pcm) / 2 / self._voice.sample_rate
 
     async def _end_utterance(self, epoch: int) -> None:
         encoder = self._encoder
