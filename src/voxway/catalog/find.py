@@ -104,6 +104,10 @@ class Catalog:
         """Whether one of its own backends can be used now."""
         return any(not lack.missing for lack in self.lacks(model))
 
+    def answering(self, model: Model) -> Model | None:
+        """Who answers for a model now: itself, one that stands in for it, or nobody."""
+        return next((m for m in self._candidates(model, model.kind) if self.is_usable(m)), None)
+
     def public(self) -> tuple[Public, ...]:
         """Every model as clients may see it."""
         return tuple(public(model, self.is_usable(model)) for model in self)

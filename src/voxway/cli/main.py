@@ -149,19 +149,26 @@ def transcribe(
 @app.command()
 def models(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="What this machine's settings make usable; no gateway.")
+    ] = False,
     url: Url = "",
     key: Key = "",
     ca: Authority = "",
 ) -> None:
-    """List what a gateway can do.
+    """List what a gateway can do, or with --check what each model of the catalog still lacks.
 
     \b
     voxway models --url wss://speech.example.com --key KEY
+    DEEPGRAM_API_KEY=... voxway models --check
     """
     from ..client.gateway import find_gateway
     from . import models as command
 
-    command.run(find_gateway(url, key, ca), json=json)
+    if check:
+        command.check(json=json)
+    else:
+        command.run(find_gateway(url, key, ca), json=json)
 
 
 @app.command()
