@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from voxway.config import EngineSetting, load, parse_engines, parse_keys
+from voxway.catalog import LOCAL
+from voxway.config import (
+    EngineSetting,
+    load,
+    load_catalog,
+    parse_engines,
+    parse_keys,
+    reload_catalog,
+)
 from voxway.errors import ConfigError
 
 
@@ -44,10 +52,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("data_dir = 5", "Expected `str`"),
-        ("data_dri = 'x'", "data_dri"),
-        ("= nonsense", "Invalid"),
+        ("data_dir = 5", r"voxway\.toml:1: data_dir: Expected `str`"),
+        ("\ndata_dri = 'x'", r"voxway\.toml:2: .*data_dri"),
+        ("= nonsense", r"voxway\.toml:1: Invalid"),
         ("[api_keys]\nk = 'gold'", "tier 'gold'"),
+        ("\n[api_keys]\nsecret = 5", r"voxway\.toml:2: api_keys: Expected `str`, got `int`$"),
+        ("[[engines]]\nmodel = 'x'", r"voxway\.toml:2: model 'x' is not one of local/hibari:en"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(tmp_path: Path, content: str, message: str) -> None:
@@ -60,3 +70,87 @@ def test_a_file_that_is_wrong_says_where(tmp_path: Path, content: str, message: 
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(ConfigError, match="cannot read /no/such"):
         load({"VOXWAY_CONFIG": "/no/such"})
+
+
+MINE = """\
+[[model]]
+id = "acme/voice:1"
+kind = "tts"
+provider = "acme"
+languages = ["en"]
+encodings = ["linear16"]
+default_rate = 24000
+backends = [{ wire = "unified", url = "wss://{host}" }]
+"""
+
+
+def mine(host: str) -> str:
+    return MINE.replace("{host}", host)
+
+
+def host_of(environ: dict[str, str]) -> str:
+    catalog = load_catalog(load(environ), environ)
+    return catalog.find("tts", "acme/voice:1").backend.url
+
+
+def test_the_catalog_is_the_shipped_one_and_the_engines_are_those_configured() -> None:
+    environ = {"VOXWAY_ENGINES": "local/hibari:en"}
+    catalog = load_catalog(load(environ), environ)
+    assert len(list(catalog)) > 50
+    assert [model.id for model in catalog if catalog.is_usable(model)] == ["local/hibari:en"]
+
+
+def test_models_of_a_file_of_their_own_and_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "catalog.toml").write_text(mine("own"))
+    settings = tmp_path / "voxway.toml"
+    settings.write_text("drain_seconds = 5\n" + mine("settings"))
+    assert host_of({"VOXWAY_CATALOG": str(tmp_path / "catalog.toml")}) == "wss://own"
+    assert host_of({"VOXWAY_CONFIG": str(settings)}) == "wss://settings"
+    # The path is meant as seen from the file that names it.
+    settings.write_text('catalog = "catalog.toml"\n')
+    assert host_of({"VOXWAY_CONFIG": str(settings)}) == "wss://own"
+    settings.write_text('catalog = "catalog.toml"\n' + mine("settings"))
+    assert host_of({"VOXWAY_CONFIG": str(settings)}) == "wss://settings"
+    other = tmp_path / "other.toml"
+    other.write_text(mine("other").replace("acme", "acne"))
+    assert host_of({"VOXWAY_CONFIG": str(settings), "VOXWAY_CATALOG": str(other)})
+
+
+def test_an_operators_entry_replaces_a_shipped_one(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.toml"
+    file.write_text(mine("own").replace("acme/voice:1", "deepgram/aura:2"))
+    environ = {"VOXWAY_CATALOG": str(file)}
+    found = load_catalog(load(environ), environ).find("tts", "deepgram/aura:2")
+    assert (found.model.provider, found.backend.url) == ("acme", "wss://own")
+
+
+def test_a_reload_sees_the_new_file_and_keeps_the_engines(tmp_path: Path) -> None:
+    file = tmp_path / "voxway.toml"
+    file.write_text(mine("one"))
+    environ = {"VOXWAY_CONFIG": str(file)}
+    running = load(environ)
+    file.write_text(mine("two") + "[[engines]]\nmodel = 'local/hibari:en'\n")
+    catalog = reload_catalog(running, environ)
+    assert catalog.find("tts", "acme/voice:1").backend.url == "wss://two"
+    assert {model.id for model in catalog if catalog.is_usable(model)} > set(LOCAL)
+    file.write_text(mine("three").replace('"tts"', '"tss"'))
+    with pytest.raises(ConfigError, match=r"voxway\.toml:3: kind: Invalid enum value 'tss'"):
+        reload_catalog(running, environ)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_catalog_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "catalog.toml"
+    if content is not None:
+        file.write_bytes(content)
+    environ = {"VOXWAY_CATALOG": str(file)}
+    with pytest.raises(ConfigError, match="catalog: "):
+        load_catalog(load(environ), environ)
+
+
+def test_dev_comes_from_the_settings_or_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "voxway.toml"
+    file.write_text("dev = true\n")
+    by_file = {"VOXWAY_CONFIG": str(file)}
+    for catalog in (load_catalog(load(by_file), by_file), load_catalog(load({}), {}, dev=True)):
+        assert catalog.find("tts", "deepgram/aura:2").model.id == "local/hibari:en"

@@ -27,6 +27,7 @@ CAPABILITIES: dict[Kind, tuple[str, ...]] = {
         "segments",
         "speed",
         "word_timestamps",
+        "seed",
         "contexts",
         "ssml",
         "voice_cloning",
