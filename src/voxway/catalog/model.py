@@ -54,6 +54,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_rate: int = MAX_RATE
     speeds: tuple[float, float] = (1.0, 1.0)
     capabilities: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  # further fields of `init` that are for the provider
     fallback: tuple[str, ...] = ()  # ids of those that answer when this one cannot
     backends: tuple[Backend, ...] = ()
 
@@ -101,6 +102,8 @@ class Public(Struct, frozen=True, kw_only=True):
     max_rate: int = MAX_RATE
     speeds: tuple[float, float] = (1.0, 1.0)
     capabilities: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  # further fields of `init` that are for the provider
     fallback: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     world_parts: tuple[str, ...] = ()
