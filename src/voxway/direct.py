@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from .errors import GatewayError
-from .events import Event, Failed
+from .errors import RULES, GatewayError
+from .events import Ended, Event, Failed
 from .net.base import Receiver
 from .wire.base import Frame
 
@@ -34,7 +34,8 @@ class Direct:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._receiver: Receiver | None = None
         self._is_paused = False
-        self._is_closed = False
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     def open(self, receiver: Receiver) -> None:
         """Connect it to a relay whose codec is `Plain`."""
@@ -46,6 +47,10 @@ class Direct:
         if self._receiver is not None:
             frame: Any = command
             self._receiver.frame(frame)
+
+    async def room(self) -> None:
+        """Wait while the session takes no more. For audio, which may come faster than is wanted."""
+        await self._has_room.wait()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while (event := await self._events.get()) is not None:
@@ -61,6 +66,7 @@ class Direct:
         if receiver is not None:
             receiver.closed(1000, "")
             self._events.put_nowait(None)
+            self._has_room.set()
 
     # Socket, as the relay sees it
 
@@ -76,11 +82,20 @@ class Direct:
         # The relay closes from within one of its own callbacks: it must return first.
         asyncio.get_running_loop().call_soon(self.leave)
 
-    def pause(self) -> None: ...
+    def pause(self) -> None:
+        self._has_room.clear()
 
-    def resume(self) -> None: ...
+    def resume(self) -> None:
+        self._has_room.set()
 
 
-def failure(event: Failed) -> GatewayError:
-    """An `error` of a session as the exception that an HTTP answer is made from."""
-    return GatewayError(event.message, code=event.code, param=event.param)
+def failure(event: Failed | Ended | None) -> GatewayError:
+    """How a session went wrong, as the exception that an HTTP answer is made from. None: it ended
+    without a word."""
+    match event:
+        case Failed(code=code, message=message, param=param):
+            return GatewayError(message, code=code, param=param)
+        case Ended(reason=reason) if reason in RULES:
+            return GatewayError(f"the session ended: {reason}", code=reason)
+        case _:
+            return GatewayError("the session ended before its work was done", code="backend_error")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Rule(Struct, frozen=True):
@@ -45,6 +45,10 @@ RULES: dict[str, Rule] = {
     "backend_error": Rule(502, 1011, True),
     "backend_connection_failed": Rule(502, 1011, True),
     "internal_error": Rule(500, 1011),
+    # Of HTTP alone.
+    "not_found": Rule(404, 1008),
+    "method_not_allowed": Rule(405, 1008),
+    "upgrade_required": Rule(426, 1008),
 }
 
 
@@ -103,3 +107,32 @@ class UpstreamError(GatewayError):
     """Whoever does the work failed, refused, or went away."""
 
     code = "provider_error"
+
+
+class ErrorBody(Struct, frozen=True, omit_defaults=True):
+    """The JSON body of every refusal. Clients of different ages look for the same thing under
+    different names, so it stands under all of them."""
+
+    error: str
+    message: str
+    code: str
+    request_id: str
+    status: int
+    status_code: int = field(name="statusCode")
+    details: str | None = None
+    param: str | None = None
+
+
+def refused(error: GatewayError, request_id: str) -> tuple[ErrorBody, dict[str, str]]:
+    """What an HTTP answer says of an error: the body and the headers."""
+    status = error.rule.http_status
+    details = f"{error.param}: {error.message}" if error.param else None
+    body = ErrorBody(
+        error.error, error.message, error.error, request_id, status, status, details, error.param
+    )
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="voxway"'
+    if error.retry_after is not None or status == 429:
+        headers["Retry-After"] = str(max(1, round(error.retry_after or 1.0)))
+    return body, headers

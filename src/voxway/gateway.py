@@ -36,7 +36,7 @@ from .wire.unified import Client, Server, Style
 log = structlog.get_logger("voxway")
 
 TICK = 1.0  # seconds
-Dialer = Callable[[Found], Dial]
+Dialer = Callable[[Visit], Dial]
 
 
 class ErrorBody(Struct, frozen=True, omit_defaults=True):
@@ -96,7 +96,7 @@ def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
 
 
 class Gateway:
-    """One per process. `dialer` gives, for a model, the way to connect to what answers it."""
+    """One per process. `dialer` gives, for a visit, the way to connect to what answers it."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = keys
-        self._catalog = catalog
+        self.catalog = catalog  # replaced by a reload; open sessions keep what they found
         self._dialer = dialer
         self._clock = clock
         self._slots = Slots()
@@ -140,10 +140,12 @@ class Gateway:
         if wanted is None:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
         wanted = adapted(wanted, request.headers, request.parameter("audio"))
-        found = self._catalog.find(wanted.kind, wanted.model)
+        wishes = asked(request.headers, request.query)
+        found = self.catalog.find(
+            wanted.kind, wanted.model, wishes.place, byok=bool(wishes.provider_key)
+        )
         if request.headers.get("sec-websocket-version") != "13":
             raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
-        wishes = asked(request.headers, request.query)
         language = request.parameter("language")
         visit = Visit(wanted, found, account, request_id, wishes, language)
         subprotocol = credential.subprotocol if credential else None
@@ -186,7 +188,7 @@ class Gateway:
         relay = Relay(
             session,
             (codec, upstream),
-            self._dialer(visit.found),
+            self._dialer(visit),
             self._clock,
             tier.message_bytes,
             ended,

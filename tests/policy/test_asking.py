@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voxway.asking import Asked, asked
+from voxway.catalog import Preference
 from voxway.errors import ProtocolError
 
 
@@ -17,10 +18,10 @@ def test_nothing_asked() -> None:
     [
         ({"x-region-override": "eu-north-1, US-east-1"}, [], ("eu-north-1", "us-east-1"), ()),
         ({}, [("region", "eu-north-1")], ("eu-north-1",), ()),
-        ({"x-region-override": "a"}, [("region", "b")], ("a",), ()),
+        ({"x-region-override": "au"}, [("region", "br")], ("au",), ()),
         ({"x-world-part-override": "eu"}, [], (), ("eu",)),
         ({}, [("world-part", "na, eu"), ("world-part", "ap")], (), ("na", "eu")),
-        ({"x-region-override": "a", "x-world-part-override": "eu"}, [], ("a",), ()),
+        ({"x-region-override": "au", "x-world-part-override": "eu"}, [], ("au",), ("eu",)),
     ],
 )
 def test_regions(
@@ -30,7 +31,7 @@ def test_regions(
     parts: tuple[str, ...],
 ) -> None:
     got = asked(headers, query)
-    assert (got.regions, got.world_parts) == (regions, parts)
+    assert got.place == Preference(regions, parts)
 
 
 @pytest.mark.parametrize(

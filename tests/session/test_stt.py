@@ -34,7 +34,7 @@ from voxway.session.actions import Action, Brief, Close, Identity, Rest, ToClien
 from voxway.session.stt import SttSession
 
 IDENTITY = Identity("s1", "r1", "local/moonshine:tiny-en")
-RESOLVED = ListenOptions(encoding="linear16", sample_rate=16000)
+RESOLVED = ListenOptions(language="en", encoding="linear16", sample_rate=16000)
 
 
 def session(tier: str = "enterprise") -> SttSession:

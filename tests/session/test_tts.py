@@ -37,7 +37,9 @@ from voxway.session.actions import Action, Brief, Close, Identity, State, ToClie
 from voxway.session.tts import TtsSession
 
 IDENTITY = Identity("s1", "r1", "local/hibari:en")
-RESOLVED = SpeakOptions(voice="heart", encoding="linear16", sample_rate=24000, speed=1.0)
+RESOLVED = SpeakOptions(
+    voice="heart", language="en", encoding="linear16", sample_rate=24000, speed=1.0
+)
 
 
 def session(tier: str = "enterprise", *notices: Event, **manner: bool) -> TtsSession:

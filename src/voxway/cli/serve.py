@@ -15,7 +15,7 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -26,13 +26,12 @@ from msgspec import Struct
 
 from .. import config, telemetry
 from ..auth import Keys
-from ..catalog import LOCAL, Catalog, Found, Model
+from ..catalog import Model
+from ..dialling import Dialler
 from ..errors import ConfigError
-from ..gateway import Dialer, Gateway
+from ..gateway import Gateway
 from ..http import app as http
 from ..net import pico
-from ..net.base import Receiver
-from ..relay import Dial
 from ..supervisor import Supervisor
 
 log = structlog.get_logger("voxway")
@@ -112,9 +111,10 @@ async def serve(
     """Run everything until a signal comes."""
     with tempfile.TemporaryDirectory(prefix="voxway-") as directory:
         supervisor = Supervisor(settings.engines, Path(directory))
-        models = [LOCAL[model] for model in supervisor.workers]
-        gateway = Gateway(keys, Catalog(models, dev=dev), dialer_for(supervisor))
-        server = Server(uvicorn_config(listen, gateway, supervisor, models, keys))
+        catalog = config.load_catalog(settings, os.environ, dev=dev)
+        gateway = Gateway(keys, catalog, Dialler(supervisor, os.environ))
+        server = Server(uvicorn_config(listen, gateway, supervisor, keys))
+        reload_on_hangup(gateway, settings, dev=dev)
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(supervisor.run()),
@@ -127,30 +127,34 @@ async def serve(
                 task.cancel()
 
 
-def dialer_for(supervisor: Supervisor) -> Dialer:
-    """How to reach the worker of a local model."""
+def reload_on_hangup(gateway: Gateway, settings: config.Settings, *, dev: bool) -> None:
+    """On SIGHUP read the catalog anew; one that is wrong is told and changes nothing. Open sessions
+    go on with what they have."""
 
-    def dialer(found: Found) -> Dial:
-        worker = supervisor.workers[found.model.id]
+    def reload() -> None:
+        try:
+            gateway.catalog = config.reload_catalog(settings, os.environ, dev=dev)
+        except ConfigError as error:
+            log.error("catalog not reloaded", reason=error.message)
+        else:
+            log.info("catalog reloaded", models=len(list(gateway.catalog)))
 
-        async def dial(receiver: Receiver) -> None:
-            await pico.dial(await worker.endpoint(), receiver)
-
-        return dial
-
-    return dialer
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def uvicorn_config(
-    listen: Listen, gateway: Gateway, supervisor: Supervisor, models: Sequence[Model], keys: Keys
+    listen: Listen, gateway: Gateway, supervisor: Supervisor, keys: Keys
 ) -> uvicorn.Config:
     def health() -> http.Health:
         engines = {model: worker.status for model, worker in supervisor.workers.items()}
         status = "draining" if gateway.is_draining else "ok"
         return http.Health(status, gateway.sessions, dict(engines))
 
+    def models() -> list[Model]:
+        return [model for model in gateway.catalog if gateway.catalog.is_usable(model)]
+
     return uvicorn.Config(
-        http.create(health, lambda: models, keys),
+        http.create(health, models, keys),
         host=listen.host,
         port=listen.port,
         ssl_certfile=listen.cert,

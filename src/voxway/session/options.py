@@ -33,31 +33,27 @@ class Resolver:
 
     def speech(self, options: SpeakOptions) -> SpeakOptions:
         """Speaking options in force. Raises ConfigError naming the field, the value, the bounds."""
-        model = self._model
         encoding = self._encoding(options.encoding)
-        rate = model.default_rate if options.sample_rate is None else options.sample_rate
         return self._without_unknown(
             msgspec.structs.replace(
                 options,
                 voice=self._or_default("voice", options.voice, self._voice),
                 language=self._or_default("language", options.language, self._language),
                 encoding=encoding,
-                sample_rate=checked_rate(rate, encoding, "sample_rate"),
+                sample_rate=self._rate(options.sample_rate, encoding),
                 speed=self._or_default("speed", options.speed, self._speed),
             )
         )
 
     def listening(self, options: ListenOptions) -> ListenOptions:
         """Listening options in force. Raises ConfigError naming the field."""
-        model = self._model
-        rate = model.default_rate if options.sample_rate is None else options.sample_rate
         return self._without_unknown(
             msgspec.structs.replace(
                 options,
                 language=self._or_default("language", options.language, self._language),
                 encoding=self._encoding(options.encoding),
                 # A container says its own rate: what the client names besides is of no weight.
-                sample_rate=checked_rate(rate, "linear16", "sample_rate"),
+                sample_rate=self._rate(options.sample_rate, "linear16"),
             )
         )
 
@@ -86,21 +82,31 @@ class Resolver:
             return check(None)
 
     def _voice(self, voice: str | None) -> str | None:
-        voices = self._model.voices
-        if voice is not None and voices and voice not in voices:
-            raise ConfigError(
-                f"voice {voice[:60]!r} is not one of {', '.join(voices)}", param="voice"
-            )
-        return voice or next(iter(voices), None)
+        model = self._model
+        if voice is not None and not model.open_voices and voice not in model.voices:
+            known = ", ".join(model.voices) or "the only one, which has no name"
+            raise ConfigError(f"voice {voice[:60]!r} is not one of {known}", param="voice")
+        return voice or model.default_voice or None
 
     def _language(self, language: str | None) -> str | None:
         """Known by its primary part: a region (`en-IN`) is taken as it is."""
-        known = self._model.languages
-        if language is not None and primary(language) not in known:
+        model = self._model
+        if language is not None and not model.open_languages and not knows(model, language):
             raise ConfigError(
-                f"language {language[:20]!r} is not one of {', '.join(known)}", param="language"
+                f"language {language[:20]!r} is not one of {', '.join(model.languages)}",
+                param="language",
             )
-        return language
+        return language or model.default_language or None
+
+    def _rate(self, rate: int | None, encoding: str) -> int:
+        model = self._model
+        wanted = checked_rate(model.default_rate if rate is None else rate, encoding, "sample_rate")
+        if model.rates and wanted not in model.rates:
+            raise ConfigError(
+                f"sample_rate {wanted} is none of {model.id}: {', '.join(map(str, model.rates))} Hz",
+                param="sample_rate",
+            )
+        return wanted
 
     def _speed(self, speed: float | None) -> float:
         slowest, fastest = self._model.speeds
@@ -126,6 +132,8 @@ class Resolver:
         self.warnings.append(Warning("unsupported_option", message, option[:60]))
 
 
-def primary(language: str) -> str:
-    """`en` of `en-IN` or `en_us`."""
-    return language.lower().replace("_", "-").split("-")[0]
+def knows(model: Model, language: str) -> bool:
+    """Whether a model speaks or understands it: `en-IN` is `en` to one that lists no regions."""
+    lower = language.lower().replace("_", "-")
+    known = [name.lower() for name in model.languages]
+    return lower in known or lower.split("-")[0] in known or "multi" in known
