@@ -34,7 +34,12 @@ class Tier(Struct, frozen=True, kw_only=True):
 
     def for_http(self) -> Tier:
         """The same tier as it counts one HTTP request, which is a session of one utterance."""
-        return structs.replace(self, text_chars=self.http_text_chars, audio_bytes=1024 * KIB)
+        return structs.replace(
+            self,
+            connections=self.http_connections,
+            text_chars=self.http_text_chars,
+            audio_bytes=1024 * KIB,
+        )
 
 
 TIERS: dict[str, Tier] = {
@@ -183,3 +188,19 @@ class Slots:
     def taken(self, key: str | None = None) -> int:
         """Slots in use by one key, or by all."""
         return sum(self._taken.values()) if key is None else self._taken.get(key, 0)
+
+
+class Rates:
+    """Requests a minute by key: a bucket that holds a minute's worth and fills evenly."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}  # what is left, and when it was so
+
+    def admit(self, key: str, per_minute: int, now: float) -> None:
+        """Count one request. Raises LimitError that says when the next one may come."""
+        left, at = self._buckets.get(key, (float(per_minute), now))
+        left = min(float(per_minute), left + (now - at) * per_minute / MINUTE)
+        self._buckets[key] = max(0.0, left - 1.0) if left >= 1.0 else left, now
+        if left < 1.0:
+            wait = (1.0 - left) * MINUTE / per_minute
+            raise LimitError(f"over {per_minute} requests a minute", retry_after=wait)
