@@ -103,7 +103,6 @@ class Public(Struct, frozen=True, kw_only=True):
     speeds: tuple[float, float] = (1.0, 1.0)
     capabilities: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()  # further fields of `init` that are for the provider
     fallback: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     world_parts: tuple[str, ...] = ()
