@@ -5,6 +5,7 @@ Header names are lower case; a header wins over the query parameter of the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from .catalog import Preference, preference
 from .errors import ProtocolError
 
 MAX_TAG = 128  # characters
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=-]{0,127}")
 
 
 class Asked(Struct, frozen=True):
@@ -43,6 +45,17 @@ def asked(headers: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Asked
         _tag("x-slng-session-id", headers),
         headers.get("x-slng-provider-key", "").strip(),
     )
+
+
+def request_id_in(headers: Mapping[str, str]) -> str:
+    """The client's own name for its request, or nothing if it has none that is fit for a log."""
+    given = headers.get("x-request-id", "").strip()
+    return given if REQUEST_ID.fullmatch(given) else ""
+
+
+def stamped(request_id: str) -> dict[str, str]:
+    """The headers by which every answer can be found again."""
+    return {"x-request-id": request_id, "x-slng-request-id": request_id}
 
 
 def _tag(name: str, headers: Mapping[str, str]) -> str:

@@ -126,7 +126,7 @@ class ErrorBody(Struct, frozen=True, omit_defaults=True):
 def refused(error: GatewayError, request_id: str) -> tuple[ErrorBody, dict[str, str]]:
     """What an HTTP answer says of an error: the body and the headers."""
     status = error.rule.http_status
-    details = f"{error.param}: {error.message}" if error.param else None
+    details = error.message if error.param else None
     body = ErrorBody(
         error.error, error.message, error.error, request_id, status, status, details, error.param
     )

@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Callable
 
 import structlog
-from msgspec import Struct, json, structs
+from msgspec import json, structs
 
-from .asking import asked
-from .auth import Keys, find_credential
+from .asking import asked, request_id_in, stamped
+from .auth import Account, Keys, find_credential
 from .catalog import Catalog, Found
 from .direct import Direct, Plain
-from .errors import GatewayError, ProtocolError
+from .errors import GatewayError, ProtocolError, refused
 from .events import Failed, Warning
 from .guard import Guarded
 from .limits import Meter, Slots, Tier
@@ -39,25 +39,11 @@ TICK = 1.0  # seconds
 Dialer = Callable[[Visit], Dial]
 
 
-class ErrorBody(Struct, frozen=True, omit_defaults=True):
-    """The JSON body of every refusal."""
-
-    error: str
-    message: str
-    code: str
-    request_id: str
-    param: str | None = None
-
-
 def refusal(error: GatewayError, request_id: str) -> Refusal:
     """The HTTP answer for an error."""
-    body = ErrorBody(error.error, error.message, error.error, request_id, error.param)
-    headers = {"Content-Type": "application/json", "x-request-id": request_id}
-    if error.rule.http_status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="voxway"'
-    if error.retry_after is not None or error.rule.http_status == 429:
-        headers["Retry-After"] = str(max(1, round(error.retry_after or 1.0)))
-    return Refusal(error.rule.http_status, json.encode(body), headers)
+    body, headers = refused(error, request_id)
+    headers |= {"Content-Type": "application/json", **stamped(request_id)}
+    return Refusal(body.status, json.encode(body), headers)
 
 
 class Farewell:
@@ -121,7 +107,7 @@ class Gateway:
 
     async def accept(self, request: Request) -> Refusal | Acceptance:
         """Let a WebSocket in, or say why not. Never raises."""
-        request_id = f"req_{secrets.token_hex(12)}"
+        request_id = request_id_in(request.headers) or f"req_{secrets.token_hex(12)}"
         try:
             return self._admit(request, request_id)
         except GatewayError as error:
@@ -132,10 +118,18 @@ class Gateway:
             return refusal(error, request_id)
 
     def _admit(self, request: Request, request_id: str) -> Acceptance:
+        visit = self.visit(request, request_id)
+        if request.headers.get("sec-websocket-version") != "13":
+            raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
+        credential = find_credential(request.headers, request.query, request.subprotocols)
+        subprotocol = credential.subprotocol if credential else None
+        return Acceptance(self._receive(visit), subprotocol, stamped(request_id))
+
+    def visit(self, request: Request, request_id: str) -> Visit:
+        """Who asks for what, by a socket or over HTTP. Raises GatewayError if it cannot be."""
         if self.is_draining:
             raise GatewayError("the gateway is going down", code="draining", retry_after=5.0)
-        credential = find_credential(request.headers, request.query, request.subprotocols)
-        account = self._keys.account(credential)
+        account = self.account(request)
         wanted = target(request.path)
         if wanted is None:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
@@ -144,17 +138,20 @@ class Gateway:
         found = self.catalog.find(
             wanted.kind, wanted.model, wishes.place, byok=bool(wishes.provider_key)
         )
-        if request.headers.get("sec-websocket-version") != "13":
-            raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
-        language = request.parameter("language")
-        visit = Visit(wanted, found, account, request_id, wishes, language)
-        subprotocol = credential.subprotocol if credential else None
-        return Acceptance(self._receive(visit), subprotocol, {"x-request-id": request_id})
+        return Visit(wanted, found, account, request_id, wishes, request.parameter("language"))
+
+    def account(self, request: Request) -> Account:
+        """Whose request it is. Raises AuthError."""
+        return self._keys.account(
+            find_credential(request.headers, request.query, request.subprotocols)
+        )
+
+    def in_use(self, account: Account) -> tuple[int, int]:
+        """How many sockets and how many HTTP requests of an account are open."""
+        return self._slots.taken(account.id), self._slots.taken(f"http:{account.id}")
 
     def converse(self, visit: Visit) -> Direct:
         """A session without a socket, for an HTTP request. Raises GatewayError."""
-        if self.is_draining:
-            raise GatewayError("the gateway is going down", code="draining", retry_after=5.0)
         direct = Direct()
         direct.open(
             self._open(visit, Plain(), f"http:{visit.account.id}", visit.account.tier.for_http())

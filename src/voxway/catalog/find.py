@@ -130,7 +130,7 @@ class Catalog:
             message = f"model {asked!r} is for {model.kind}, not {kind}"
             raise ProtocolError(message, code="model_not_found")
         if byok and is_hosted(asked):
-            message = f"BYOK is only supported for external STT/TTS routes, not for {asked[:100]}"
+            message = "BYOK is only supported for external STT/TTS routes"  # clients know it so
             raise ProtocolError(message, param="X-Slng-Provider-Key")
         for candidate in self._candidates(model, kind):
             # The key is for the provider that was asked for, and for nobody else.
