@@ -102,9 +102,9 @@ class Resolver:
         model = self._model
         wanted = checked_rate(model.default_rate if rate is None else rate, encoding, "sample_rate")
         if model.rates and wanted not in model.rates:
+            known = ", ".join(map(str, model.rates))
             raise ConfigError(
-                f"sample_rate {wanted} is none of {model.id}: {', '.join(map(str, model.rates))} Hz",
-                param="sample_rate",
+                f"sample_rate {wanted} is none of {model.id}: {known} Hz", param="sample_rate"
             )
         return wanted
 
@@ -118,14 +118,16 @@ class Resolver:
         return 1.0 if speed is None else speed
 
     def _without_unknown(self, options: Options) -> Options:
-        able = self._model.capabilities
+        able: tuple[str, ...] = self._model.capabilities
         for option, capability in NEEDS.items():
             if getattr(options, option, False) and capability not in able:
                 self._warn(option, f"{self._model.id} gives no {option}")
                 options = msgspec.structs.replace(options, **{option: False})
-        for option in sorted(set(options.extra) - set(able)):
+        # A capability that is an option, like a seed, and what the catalog passes on.
+        known = {*able, *self._model.options}
+        for option in sorted(set(options.extra) - known):
             self._warn(option, f"{self._model.id} does not know {option[:60]!r}; it has no effect")
-        extra = {key: value for key, value in options.extra.items() if key in able}
+        extra = {key: value for key, value in options.extra.items() if key in known}
         return msgspec.structs.replace(options, extra=extra)
 
     def _warn(self, option: str, message: str) -> None:
