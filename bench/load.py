@@ -16,7 +16,7 @@ from msgspec import Struct
 from voxway.net import pico
 from voxway.net.base import Socket
 from voxway.wire.base import Endpoint, Frame
-from voxway.wire.unified import Task
+from voxway.wire.unified_commands import Task
 
 from .call import EAR, VOICE, endpoint, now
 from .flow import PERIOD, Gauge, Pump

@@ -18,11 +18,12 @@ from voxway.guard import Guarded
 from voxway.limits import TIERS, Meter
 from voxway.net.base import Receiver
 from voxway.relay import Relay, Session
-from voxway.session.actions import Identity
+from voxway.session.actions import Brief, Identity
 from voxway.session.stt import SttSession
 from voxway.session.tts import TtsSession
 from voxway.wire.base import Frame
-from voxway.wire.unified import Client, Server, Style, Task
+from voxway.wire.unified import Client, Server, Style
+from voxway.wire.unified_commands import Task
 
 from .call import MODELS
 from .flow import PERIOD
@@ -122,7 +123,7 @@ def _ended(code: int, reason: str) -> None: ...
 def _session(task: Task) -> Session:
     kind = TtsSession if task == "tts" else SttSession
     identity = Identity("sess_bench", "req_bench", MODELS[task])
-    session: Session = kind(identity, LOCAL[MODELS[task]], Meter(UNMETERED, 0.0))
+    session: Session = kind(Brief(identity, LOCAL[MODELS[task]]), Meter(UNMETERED, 0.0))
     return session
 
 
