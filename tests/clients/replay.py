@@ -101,7 +101,8 @@ class Heard:
         message = self._next()
         assert message["type"] == type, message
         while not only_first and message["type"] == type:
-            message = self._ahead = self._next()
+            message = self._next()
+        self._ahead = None if only_first else message
 
     def _expect_close(self, code: int) -> None:
         try:
