@@ -51,14 +51,21 @@ class NoHeader(Enum):
     NOT_WAV = "not wav"
 
 
-def wav_header(sample_rate: int, data_bytes: int | None = None, *, channels: int = 1) -> bytes:
-    """The 44-byte header of linear16 audio; for a stream of unknown length without `data_bytes`."""
+def wav_header(
+    sample_rate: int,
+    data_bytes: int | None = None,
+    *,
+    channels: int = 1,
+    encoding: str = "linear16",
+) -> bytes:
+    """The 44-byte header of raw audio; for a stream of unknown length without `data_bytes`."""
     size = STREAM_BYTES - 36 if data_bytes is None else data_bytes
-    step = 2 * channels
+    tag, bits = next(sample for sample, name in _ENCODINGS.items() if name == encoding)
+    step = bits // 8 * channels
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", size + 36, b"WAVE"),
-        *(b"fmt ", 16, PCM, channels, sample_rate, sample_rate * step, step, 16),
+        *(b"fmt ", 16, tag, channels, sample_rate, sample_rate * step, step, bits),
         *(b"data", size),
     )
 

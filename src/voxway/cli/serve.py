@@ -26,7 +26,6 @@ from msgspec import Struct
 
 from .. import config, telemetry
 from ..auth import Keys
-from ..catalog import Model
 from ..dialling import Dialler
 from ..errors import ConfigError
 from ..gateway import Gateway
@@ -113,7 +112,7 @@ async def serve(
         supervisor = Supervisor(settings.engines, Path(directory))
         catalog = config.load_catalog(settings, os.environ, dev=dev)
         gateway = Gateway(keys, catalog, Dialler(supervisor, os.environ))
-        server = Server(uvicorn_config(listen, gateway, supervisor, keys))
+        server = Server(uvicorn_config(listen, gateway, supervisor))
         reload_on_hangup(gateway, settings, dev=dev)
         async with asyncio.TaskGroup() as group:
             background = [
@@ -142,19 +141,27 @@ def reload_on_hangup(gateway: Gateway, settings: config.Settings, *, dev: bool) 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-def uvicorn_config(
-    listen: Listen, gateway: Gateway, supervisor: Supervisor, keys: Keys
-) -> uvicorn.Config:
+def services(gateway: Gateway, supervisor: Supervisor) -> http.Services:
+    """The gateway as its HTTP side sees it."""
+
     def health() -> http.Health:
         engines = {model: worker.status for model, worker in supervisor.workers.items()}
         status = "draining" if gateway.is_draining else "ok"
         return http.Health(status, gateway.sessions, dict(engines))
 
-    def models() -> list[Model]:
-        return [model for model in gateway.catalog if gateway.catalog.is_usable(model)]
+    return http.Services(
+        health=health,
+        catalog=lambda: gateway.catalog.public(),
+        account=gateway.account,
+        visit=gateway.visit,
+        converse=gateway.converse,
+        in_use=gateway.in_use,
+    )
 
+
+def uvicorn_config(listen: Listen, gateway: Gateway, supervisor: Supervisor) -> uvicorn.Config:
     return uvicorn.Config(
-        http.create(health, models, keys),
+        http.create(services(gateway, supervisor)),
         host=listen.host,
         port=listen.port,
         ssl_certfile=listen.cert,

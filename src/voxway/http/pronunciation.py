@@ -12,10 +12,10 @@ from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
 from ..auth import Account
-from ..errors import AuthError, GatewayError
+from ..errors import AuthError, ErrorBody, GatewayError
 from ..stores.dictionaries import Dictionaries, Dictionary, Modes
 from ..wire.base import invalid
-from .errors import HttpError, gateway_error, http_error
+from .errors import gateway_error, http_error
 
 AnyRequest = Request[Any, Any, Any]
 AccountOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Account]
@@ -78,7 +78,7 @@ def router(dictionaries: Dictionaries, account_of: AccountOf) -> Router:
     )
 
 
-def _bad_request(request: AnyRequest, error: HTTPException) -> Response[HttpError]:
+def _bad_request(request: AnyRequest, error: HTTPException) -> Response[ErrorBody]:
     if error.status_code != 400:
         return http_error(request, error)
     cause = str(error.__cause__)

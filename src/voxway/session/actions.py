@@ -130,7 +130,7 @@ class Life:
         yield from map(ToClient, self._notices)
 
     def finish(self, now: float) -> None:
-        """No more input: outstanding work has FINISH_TIMEOUT."""
+        """No more input: outstanding work has FINISH_TIMEOUT, from the last time this is said."""
         self.state = State.FINISHING
         self._finish_by = now + FINISH_TIMEOUT
 
@@ -140,7 +140,7 @@ class Life:
             return
         if self.state is State.FINISHING and now >= self._finish_by:
             yield from self.end("finish_timeout", now)
-        elif self.meter.is_idle(now):
+        elif self.state is not State.FINISHING and self.meter.is_idle(now):
             yield from self.end("idle_timeout_exceeded", now)
         elif self.meter.is_over_time(now, mid_utterance=mid_utterance):
             yield from self.end("max_connection_duration_exceeded", now)

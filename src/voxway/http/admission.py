@@ -1,0 +1,88 @@
+"""Who may make a request, how often, and how much it may send: said before the body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from litestar import Request
+from litestar.handlers import BaseRouteHandler
+from litestar.types import HTTPReceiveMessage, Receive
+
+from ..auth import Account
+from ..errors import TooLargeError
+from ..limits import KIB, Rates, Tier
+from .services import Connection, Services, asking
+
+Bound = Callable[[Tier], int]
+
+# A character of JSON text takes up to twelve bytes (two escapes of a surrogate pair).
+TEXT_BYTES = 12
+# A second of audio in the largest form that is taken: 48 kHz, linear32 or 16 bits in stereo, and
+# in base64 besides.
+AUDIO_BYTES = 256_000
+ROOM = 64 * KIB  # for all that surrounds the text or the audio
+
+
+def text_bound(tier: Tier) -> int:
+    """The largest body with a text that the tier allows."""
+    return tier.http_text_chars * TEXT_BYTES + ROOM
+
+
+def audio_bound(tier: Tier) -> int:
+    """The largest body with audio of the length that the tier allows."""
+    return round(tier.http_audio) * AUDIO_BYTES + ROOM
+
+
+class Admission:
+    """Guards for routes that need a key."""
+
+    def __init__(self, services: Services, clock: Callable[[], float]) -> None:
+        self._services = services
+        self._clock = clock
+        self._rates = Rates()
+
+    def account(self, connection: Connection) -> Account:
+        """Whose request it is, counted. Raises AuthError or LimitError."""
+        account = self._services.account(asking(connection))
+        self._rates.admit(account.id, account.tier.http_requests_per_minute, self._clock())
+        return account
+
+    def keyed(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """For a route without a body."""
+        connection.state.account = self.account(connection)
+
+    def bounded(self, bound: Bound) -> Callable[[Connection, BaseRouteHandler], None]:
+        """For a route with a body of so many bytes at most."""
+
+        def guard(connection: Connection, _: BaseRouteHandler) -> None:
+            account = connection.state.account = self.account(connection)
+            size = bound(account.tier)
+            announced = connection.headers.get("content-length", "")
+            if announced.isdecimal() and int(announced) > size:
+                raise too_large(int(announced), size)
+            assert isinstance(connection, Request)
+            connection.receive = counted(connection.receive, size)
+
+        return guard
+
+
+def counted(receive: Receive, bound: int) -> Receive:
+    """A body that stops where it passes its bound, whatever it announced."""
+    size = 0
+
+    async def receive_some() -> HTTPReceiveMessage:
+        nonlocal size
+        message = await receive()
+        assert message["type"] in ("http.request", "http.disconnect")
+        if message["type"] == "http.request":
+            size += len(message["body"])
+            if size > bound:
+                raise too_large(size, bound)
+        return message
+
+    return receive_some
+
+
+def too_large(size: int, bound: int) -> TooLargeError:
+    """The error for a body."""
+    return TooLargeError(f"body of {size} bytes is over {bound}")

@@ -1,0 +1,50 @@
+"""What the HTTP side is given of the gateway, and how it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar.connection import ASGIConnection
+from msgspec import Struct
+
+from ..auth import Account
+from ..catalog import Public
+from ..direct import Direct
+from ..net.base import Request as Asking
+from ..stores.dictionaries import Dictionaries
+from ..visit import Visit
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Health(Struct, frozen=True):
+    """`status` is ok or draining; `engines` says for each local model how its worker is."""
+
+    status: str
+    sessions: int
+    engines: dict[str, str]
+
+
+class Services(Struct, frozen=True):
+    """The gateway, as its HTTP side sees it. `account` and `visit` raise GatewayError."""
+
+    health: Callable[[], Health]
+    catalog: Callable[[], Sequence[Public]]
+    account: Callable[[Asking], Account]
+    visit: Callable[[Asking, str], Visit]
+    converse: Callable[[Visit], Direct]
+    in_use: Callable[[Account], tuple[int, int]]
+    dictionaries: Dictionaries | None = None
+
+
+def asking(connection: Connection) -> Asking:
+    """A request in the form in which the gateway hears of all of them."""
+    scope = connection.scope
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return Asking(scope["path"], query, headers)

@@ -1,0 +1,152 @@
+"""`POST` for speech: on the bridge, which takes a text and a voice, and on the documented route."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+from msgspec import Meta, Struct, json
+
+from ..catalog import Model
+from ..errors import ProtocolError
+from ..events import Event, Flush, SpeakOptions, Start, Text
+from ..visit import Visit
+from ..wire.base import parser
+from .admission import Admission, text_bound
+from .forms import in_wav
+from .services import Services, asking
+from .speech import Speech
+from .stamp import request_id_of
+
+AnyRequest = Request[Any, Any, Any]
+
+SpokenText = Annotated[str, Meta(min_length=1, description="What to say.")]
+
+
+class Pronunciation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which dictionary to speak by: its name or its id."""
+
+    mode: str = "rewrite"
+    name: str | None = None
+    dictionary_id: str | None = None
+
+
+class BridgeSpeech(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the bridge takes; it answers with WAV in the model's own rate."""
+
+    text: SpokenText
+    voice: str | None = None
+    pronunciation: Pronunciation | None = None
+
+
+class PlainSpeech(Struct, frozen=True):
+    """What the documented route takes. The voice has had several names; what the model does not
+    know is told in the header `x-slng-warning`."""
+
+    text: SpokenText
+    model: str | None = None
+    voice: str | None = None
+    voice_id: str | None = None
+    speaker: str | None = None
+    reference_id: str | None = None
+    language: str | None = None
+    encoding: str | None = None
+    sample_rate: int | None = None
+    container: str | None = None
+    bit_rate: int | None = None
+    speed: float | None = None
+    pronunciation: Pronunciation | None = None
+
+    def voice_for(self, visit: Visit) -> str | None:
+        """The voice it names. `model` is one, too, unless it repeats the model of the route."""
+        own = (visit.wanted.model, visit.found.model.id)
+        model = None if self.model in own else self.model
+        return self.voice or self.voice_id or self.speaker or self.reference_id or model
+
+
+KNOWN = frozenset(PlainSpeech.__struct_fields__)
+# The document's defaults, for a model that can give them.
+ENCODING, SAMPLE_RATE = "mp3", 24_000
+
+bridge_speech = parser(BridgeSpeech)
+plain_speech = parser(PlainSpeech)
+
+
+def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
+    """The two routes."""
+    guard = admission.bounded(text_bound)
+
+    @post("/v1/bridges/unmute/tts/{model:path}", guards=[guard], status_code=200)
+    async def bridge_speak(request: AnyRequest) -> ASGIApp:
+        """Speak a text
+
+        The answer is WAV, and leaves sentence by sentence as it is made."""
+        visit = services.visit(asking(request), request_id_of(request.scope))
+        said: BridgeSpeech = bridge_speech(await request.body())
+        options = SpeakOptions(
+            voice=said.voice, encoding="linear16", extra=_extra(said.pronunciation)
+        )
+        return _spoken(services, visit, Start(options), said.text)
+
+    @post("/v1/tts/{model:path}", guards=[guard], status_code=200)
+    async def speak(request: AnyRequest) -> ASGIApp:
+        """Speak a text in a chosen format
+
+        With `Accept: text/event-stream` the audio comes in events, in base64."""
+        visit = services.visit(asking(request), request_id_of(request.scope))
+        body = await request.body()
+        said: PlainSpeech = plain_speech(body)
+        start = Start(_options(said, visit, body))
+        is_wav = in_wav(said.container)
+        as_events = "text/event-stream" in request.headers.get("accept", "")
+        return _spoken(services, visit, start, said.text, is_wav=is_wav, as_events=as_events)
+
+    return [bridge_speak, speak]
+
+
+def _spoken(
+    services: Services,
+    visit: Visit,
+    start: Start,
+    text: str,
+    *,
+    is_wav: bool = True,
+    as_events: bool = False,
+) -> ASGIApp:
+    if not text.strip():
+        raise ProtocolError("text: there is nothing to say", param="text")
+    direct = services.converse(visit)
+    commands: tuple[Event, ...] = (start, Text(text, partial=False), Flush())
+    for command in commands:
+        direct.say(command)
+    return Speech(direct, is_wav=is_wav, as_events=as_events)
+
+
+def _options(said: PlainSpeech, visit: Visit, body: bytes) -> SpeakOptions:
+    """How to speak. What the body says beyond our own names is left to the session to judge."""
+    extra = {key: value for key, value in json.decode(body).items() if key not in KNOWN}
+    extra |= {} if said.bit_rate is None else {"bit_rate": said.bit_rate}
+    model = visit.found.model
+    return SpeakOptions(
+        voice=said.voice_for(visit),
+        language=said.language,
+        encoding=said.encoding or _default_encoding(model),
+        sample_rate=_default_rate(model) if said.sample_rate is None else said.sample_rate,
+        speed=said.speed,
+        extra=extra | _extra(said.pronunciation),
+    )
+
+
+def _default_encoding(model: Model) -> str:
+    return ENCODING if ENCODING in model.encodings else model.default_encoding
+
+
+def _default_rate(model: Model) -> int:
+    fits = SAMPLE_RATE in model.rates if model.rates else True
+    return SAMPLE_RATE if fits else model.default_rate
+
+
+def _extra(pronunciation: Pronunciation | None) -> dict[str, Any]:
+    return {} if pronunciation is None else {"pronunciation": json.encode(pronunciation).decode()}

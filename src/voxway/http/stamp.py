@@ -1,0 +1,41 @@
+"""The request's id: the client's own or one made here, on every answer that leaves the port."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import MutableMapping
+from typing import Any
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..asking import request_id_in, stamped
+
+
+def request_id_of(scope: MutableMapping[str, Any] | Scope) -> str:
+    """The id that this request was given at the door."""
+    state: dict[str, Any] = scope["state"]
+    request_id: str = state["request_id"]
+    return request_id
+
+
+class Stamped:
+    """An application whose every answer carries the id, also those that its framework gives."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        request_id = request_id_in(given) or f"req_{secrets.token_hex(12)}"
+        scope.setdefault("state", {})["request_id"] = request_id
+        stamp = [(name.encode(), value.encode()) for name, value in stamped(request_id).items()]
+
+        async def stamping(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *stamp]
+            await send(message)
+
+        await self._app(scope, receive, stamping)

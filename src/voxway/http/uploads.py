@@ -1,0 +1,185 @@
+"""Audio that comes in the body of a request: as a form, as JSON or as it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import UploadFile
+from msgspec import Struct
+
+from ..audio.formats import ALIASES, INPUT_ENCODINGS
+from ..audio.sniff import container
+from ..errors import ProtocolError, TooLargeError
+from ..wire.base import invalid, parser
+
+AnyRequest = Request[Any, Any, Any]
+
+PIECE = 32 * 1024  # bytes, whole samples of every raw encoding
+# A JSON body is held in memory twice; a form or a plain body is not.
+MAX_JSON = 32 * 1024 * 1024  # bytes
+
+MEDIA_TYPES: dict[str, str] = {
+    "audio/wav": "wav",
+    "audio/wave": "wav",
+    "audio/x-wav": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/flac": "flac",
+    "audio/x-flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/opus": "ogg",
+    "audio/webm": "webm",
+    "video/webm": "webm",
+    "audio/pcm": "linear16",
+    "audio/l16": "linear16",
+    "audio/basic": "mulaw",
+    "audio/pcmu": "mulaw",
+    "audio/pcma": "alaw",
+}
+
+
+class Wishes(Struct, frozen=True):
+    """How to listen. In a form and in the query every value is a string."""
+
+    language: str | None = None
+    encoding: str | None = None
+    sample_rate: int | None = None
+    enable_vad: bool = False
+    enable_partials: bool = False
+    diarize: bool = False
+    punctuate: bool | None = None
+    smart_format: bool | None = None
+    keywords: str | list[str] | None = None
+    url: str | None = None
+
+
+class JsonUpload(Wishes, frozen=True, kw_only=True):
+    """The same with the audio in base64."""
+
+    audio: bytes | None = None
+
+
+class Upload(Struct, frozen=True):
+    """The audio in pieces, and what is known of it. `is_streamed`: the body is still coming."""
+
+    wishes: Wishes
+    source: AsyncIterator[bytes]
+    media_type: str = ""
+    is_streamed: bool = False
+
+
+_json_upload = parser(JsonUpload)
+
+
+async def upload_of(request: AnyRequest) -> Upload:
+    """What a request brings. Raises ProtocolError that says what would have been right."""
+    media_type, parameters = request.content_type
+    if media_type == "multipart/form-data":
+        upload = await _from_form(request)
+    elif media_type == "application/json":
+        upload = await _from_json(request)
+    elif media_type.startswith("audio/") or media_type in MEDIA_TYPES:
+        upload = _from_body(request, media_type, parameters.get("rate"))
+    else:
+        raise ProtocolError(
+            f"Content-Type {media_type[:60]!r} is not multipart/form-data, application/json or "
+            "audio/*",
+            param="Content-Type",
+        )
+    if upload.wishes.url is not None:
+        raise ProtocolError(
+            "url: this gateway calls nobody on a client's word; send the audio itself", param="url"
+        )
+    return upload
+
+
+async def _from_form(request: AnyRequest) -> Upload:
+    try:
+        form = await request.form()
+    except (UnicodeDecodeError, LookupError):
+        raise ProtocolError("a part of the form is no text, and has no filename") from None
+    fields = {name: form.getall(name) for name in form}
+    files = fields.pop("audio", [])
+    wishes = wishes_of({name: v if len(v) > 1 else v[0] for name, v in fields.items()})
+    if wishes.url is None and (len(files) != 1 or not isinstance(files[0], UploadFile)):
+        raise ProtocolError("audio: one part with a filename is needed", param="audio")
+    if not files:
+        return Upload(wishes, _nothing())
+    return Upload(wishes, _from_file(files[0]), files[0].content_type)
+
+
+async def _from_json(request: AnyRequest) -> Upload:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON:
+            raise TooLargeError(
+                f"JSON of more than {MAX_JSON} bytes: send the audio as a form, or as it is"
+            )
+    said: JsonUpload = _json_upload(bytes(body))
+    if said.audio is None and said.url is None:
+        raise ProtocolError("audio: missing", param="audio")
+    return Upload(said, _from_bytes(said.audio or b""))
+
+
+def _from_body(request: AnyRequest, media_type: str, rate: str | None) -> Upload:
+    query = {name: value for name, value in request.query_params.items() if name in _QUERY}
+    if rate is not None:
+        query.setdefault("sample_rate", rate)
+    return Upload(wishes_of(query), _from_stream(request), media_type, is_streamed=True)
+
+
+# What the query may say beside what it says of the request itself.
+_QUERY = frozenset(Wishes.__struct_fields__)
+
+
+def wishes_of(fields: dict[str, Any]) -> Wishes:
+    """From the strings of a form or a query. Raises ProtocolError."""
+    known = {name: value for name, value in fields.items() if name in _QUERY and value != ""}
+    try:
+        return msgspec.convert(known, Wishes, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error)) from None
+
+
+def encoding_of(start: bytes, upload: Upload) -> str:
+    """What the audio is: by its first bytes, what the client says, and the media type."""
+    wished = (upload.wishes.encoding or "").strip().lower()
+    wished = ALIASES.get(wished, wished)
+    seen = container(start)
+    # Two bytes of raw audio may well look like MPEG's, and Opus comes in Ogg.
+    if seen and wished in INPUT_ENCODINGS and (start[:1] == b"\xff" or (wished, seen) == _OPUS):
+        seen = None
+    return seen or wished or MEDIA_TYPES.get(upload.media_type, "linear16")
+
+
+_OPUS = ("opus", "ogg")
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def _from_bytes(data: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), PIECE):
+        yield data[at : at + PIECE]
+
+
+async def _from_file(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(PIECE):
+        yield piece
+
+
+async def _from_stream(request: AnyRequest) -> AsyncIterator[bytes]:
+    held = bytearray()
+    async for chunk in request.stream():
+        held += chunk
+        while len(held) >= PIECE:
+            yield bytes(held[:PIECE])
+            del held[:PIECE]
+    if held:
+        yield bytes(held)
