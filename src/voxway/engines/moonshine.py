@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ..events import ListenOptions, Reply, SpeechStarted, Transcript, UtteranceEnd, Word
 from .align import Aligner
+from .invented import without_invented
 from .libmoonshine import Line, Stream, Transcriber, Turn
 from .timing import shifted, spread, words_in
 
@@ -36,6 +37,7 @@ _LOOK_BACK = 0.5
 
 _SPEAKER_LAG = 2.0  # seconds
 _MARGIN = 0.1  # seconds around a line in which its words are looked for
+_LONGEST_LINE = 20.0  # seconds of audio kept in any case: to check what a line ends with
 _RING = 60.0  # seconds of audio kept for word times, more than any line lasts
 
 
@@ -159,6 +161,8 @@ class MoonshineHearing:
             return []
         replies = self._started(line)
         self._open.pop(line.id, None)
+        text = without_invented(line.text, self._audio_of(line)[1], self._aligner.align)
+        line = replace(line, text=text)
         start, end = self._span(line)
         final = Transcript(
             text=line.text,
@@ -188,14 +192,19 @@ class MoonshineHearing:
             return ()
         start, end = self._origin + line.start, min(self._origin + line.end, self._heard)
         if self._options.word_timestamps:
-            begin = max(start - _MARGIN, self._heard - len(self._recent) / _BYTES_PER_SECOND)
-            pcm = self._recorded(begin, end + _MARGIN)
+            begin, pcm = self._audio_of(line)
             words = shifted(self._aligner.align(pcm, line.text), begin, self._heard)
         else:
             words = shifted(spread(words_in(line.text), start, end), 0.0, self._heard)
         if not self._options.diarization:
             return words
         return tuple(replace(word, speaker=self._speaker(word, line.turns)) for word in words)
+
+    def _audio_of(self, line: Line) -> tuple[float, bytes]:
+        """When the audio of a line begins, with a margin, and as much of it as is kept."""
+        start, end = self._origin + line.start, min(self._origin + line.end, self._heard)
+        begin = max(start - _MARGIN, self._heard - len(self._recent) / _BYTES_PER_SECOND)
+        return begin, self._recorded(begin, end + _MARGIN)
 
     def _speaker(self, word: Word, turns: tuple[Turn, ...]) -> int | None:
         """Who spoke most of `word`, or nearest to it."""
@@ -211,7 +220,7 @@ class MoonshineHearing:
 
     def _remember(self, pcm: bytes) -> None:
         self._recent += pcm
-        kept = _RING if self._options.word_timestamps else _LOOK_BACK
+        kept = _RING if self._options.word_timestamps else _LONGEST_LINE
         del self._recent[: max(0, len(self._recent) - round(kept * _BYTES_PER_SECOND))]
 
     def _recorded(self, start: float, end: float) -> bytes:
