@@ -18,6 +18,13 @@ class Event(Struct, frozen=True, kw_only=True):
     context: str = ""
 
 
+class Pronunciation(Struct, frozen=True, kw_only=True):
+    """Which dictionary to speak by: one of these two is given."""
+
+    name: str | None = None
+    dictionary_id: str | None = None
+
+
 class SpeakOptions(Struct, frozen=True, kw_only=True):
     """How to speak. None: the model's default. `extra` holds what only some providers know."""
 
@@ -27,6 +34,7 @@ class SpeakOptions(Struct, frozen=True, kw_only=True):
     sample_rate: int | None = None
     speed: float | None = None
     word_timestamps: bool = False
+    pronunciation: Pronunciation | None = None
     extra: dict[str, Any] = {}
 
 
@@ -104,10 +112,12 @@ class Start(Event, frozen=True):
 
 
 class Text(Event, frozen=True):
-    """Text to speak, in order. `partial` says that a sentence may go on in the next one."""
+    """Text to speak, in order. `partial` says that a sentence may go on in the next one. With
+    `pronunciation`, this and what follows is spoken by that dictionary."""
 
     text: str
     partial: bool = True
+    pronunciation: Pronunciation | None = None
 
 
 class Flush(Event, frozen=True):

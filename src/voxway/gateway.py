@@ -20,15 +20,17 @@ from .auth import Account, Keys, find_credential
 from .catalog import Catalog, Found
 from .direct import Direct, Plain
 from .errors import GatewayError, ProtocolError, refused
-from .events import Failed, Warning
+from .events import Failed, Pronunciation, Warning
 from .guard import Guarded
 from .limits import Meter, Slots, Tier
 from .net.base import Acceptance, Receiver, Refusal, Request, Socket
-from .relay import Dial, Relay, Session
+from .relay import Dial, Find, Relay, Session
 from .routes import adapted, target
 from .session.actions import Brief, Identity
 from .session.stt import SttSession
 from .session.tts import TtsSession
+from .stores.dictionaries import Dictionaries
+from .text.pronunciation import Rewriter
 from .visit import Visit
 from .wire.base import Codec, Frame
 from .wire.unified import Client, Server, Style
@@ -90,11 +92,13 @@ class Gateway:
         catalog: Catalog,
         dialer: Dialer,
         clock: Callable[[], float] = time.monotonic,
+        dictionaries: Dictionaries | None = None,
     ) -> None:
         self._keys = keys
         self.catalog = catalog  # replaced by a reload; open sessions keep what they found
         self._dialer = dialer
         self._clock = clock
+        self._dictionaries = dictionaries or Dictionaries()
         self._slots = Slots()
         self._relays: dict[str, Relay] = {}
         self._all_gone = asyncio.Event()
@@ -189,6 +193,7 @@ class Gateway:
             self._clock,
             tier.message_bytes,
             ended,
+            finder(self._dictionaries, visit.account.id),
         )
         self._relays[session_id] = relay
         self._all_gone.clear()
@@ -217,6 +222,15 @@ class Gateway:
                     await self._all_gone.wait()
             except TimeoutError:
                 log.warning("sessions left behind", sessions=len(self._relays))
+
+
+def finder(dictionaries: Dictionaries, account_id: str) -> Find:
+    """How to look up a dictionary of one account."""
+
+    async def find(reference: Pronunciation) -> Rewriter:
+        return await dictionaries.rewriter(account_id, reference.name, reference.dictionary_id)
+
+    return find
 
 
 def substituted(found: Found) -> Warning:

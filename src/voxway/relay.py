@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, assert_never
 
 from .errors import GatewayError, TooLargeError
-from .events import Event, Start
-from .guard import Guarded
+from .events import Event, Pronunciation, Start
+from .guard import Guarded, contained
 from .net.base import Receiver, Socket
 from .peers import Upstream
-from .session.actions import Action, Close, Rest, State, ToClient, ToUpstream
+from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream
+from .text.pronunciation import Rewriter
 from .wire.base import Codec, Frame, decode
 
 Clock = Callable[[], float]
 Dial = Callable[[Receiver], Awaitable[None]]
+Find = Callable[[Pronunciation], Awaitable[Rewriter]]
 
 
 class Session(Protocol):
@@ -37,6 +39,10 @@ class Session(Protocol):
 
     def upstream_lost(self, message: str, now: float) -> Iterable[Action]: ...
 
+    def found(
+        self, reference: Pronunciation, found: Rewriter | GatewayError, now: float
+    ) -> Iterable[Action]: ...
+
     def fail(self, error: GatewayError, now: float) -> Iterable[Action]: ...
 
     def tick(self, now: float) -> Iterable[Action]: ...
@@ -44,9 +50,14 @@ class Session(Protocol):
     def end(self, reason: str, now: float) -> Iterable[Action]: ...
 
 
+async def find_nothing(reference: Pronunciation) -> Rewriter:
+    """What a relay without a store of dictionaries finds."""
+    raise GatewayError("no dictionaries are kept here", code="pronunciation_unavailable")
+
+
 class Relay:
     """Receiver of the client's socket. `dial` connects an upstream; `ended` is called once, when
-    the client's socket is gone."""
+    the client's socket is gone; `find` looks up a dictionary of the client's account."""
 
     def __init__(
         self,
@@ -56,6 +67,7 @@ class Relay:
         clock: Clock,
         max_message: int,
         ended: Callable[[int, str], None],
+        find: Find = find_nothing,
     ) -> None:
         self._session = session
         self._codec, upstream_codec = codecs
@@ -63,9 +75,11 @@ class Relay:
         self._clock = clock
         self._max_message = max_message
         self._ended = ended
+        self._find = find
         self._client: Socket | None = None
         self._upstream = Upstream(upstream_codec, self)
         self._dialling: asyncio.Task[None] | None = None
+        self._looking_up: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._upstream_full = False
 
@@ -130,7 +144,7 @@ class Relay:
         """End the session from our side."""
         self._perform(self._session.end(reason, self._clock()))
 
-    def _perform(self, actions: Iterable[Action]) -> None:
+    def _perform(self, actions: Iterable[Action]) -> None:  # noqa: C901 - one case an action
         for action in actions:
             match action:
                 case ToClient(event=event):
@@ -143,6 +157,10 @@ class Relay:
                     self._upstream.send(event)
                 case Rest(seconds=seconds):
                     self._rest(seconds)
+                case LookUp(reference=reference):
+                    self._looking_up = asyncio.get_running_loop().create_task(
+                        self._look_up(reference)
+                    )
                 case Close(code=code, reason=reason):
                     self._let_go()
                     if self._client is not None:
@@ -159,9 +177,20 @@ class Relay:
         except GatewayError as error:
             self.fail(error)
 
+    async def _look_up(self, reference: Pronunciation) -> None:
+        bug = GatewayError("internal error", code="internal_error")
+        with contained("dictionary", lambda: self.fail(bug)):
+            found: Rewriter | GatewayError
+            try:
+                found = await self._find(reference)
+            except GatewayError as error:
+                found = error
+            self._perform(self._session.found(reference, found, self._clock()))
+
     def _let_go(self) -> None:
-        if self._dialling is not None:
-            self._dialling.cancel()
+        for task in (self._dialling, self._looking_up):
+            if task is not None:
+                task.cancel()
         if self._resting is not None:
             self._resting.cancel()
         self._upstream.close()

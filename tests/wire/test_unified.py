@@ -26,6 +26,7 @@ from voxway.events import (
     KeepAlive,
     ListenOptions,
     Malformed,
+    Pronunciation,
     Ready,
     SegmentEnd,
     SegmentStart,
@@ -81,6 +82,14 @@ def frames(style: Style, *events: Event) -> list[Any]:
         ('{"type":"text","text":"Hi"}', [Text("Hi")]),
         ('{"type":"text","text":"Hi","flush":true}', [Text("Hi"), Flush()]),
         ('{"type":"text","text":"Hi","partial":false}', [Text("Hi", partial=False)]),
+        (
+            '{"type":"text","text":"Hi","pronunciation":{"mode":"rewrite","name":"x"}}',
+            [Text("Hi", pronunciation=Pronunciation(name="x"))],
+        ),
+        (
+            '{"type":"init","config":{"pronunciation":{"mode":"rewrite","dictionary_id":"pd_1"}}}',
+            [Start(SpeakOptions(pronunciation=Pronunciation(dictionary_id="pd_1")))],
+        ),
         ('{"type":"flush"}', [Flush()]),
         ('{"type":"clear"}', [Clear()]),
         ('{"type":"cancel"}', [Cancel()]),
@@ -163,6 +172,22 @@ def test_what_is_wrong_with_a_frame_is_said_with_its_field(
     assert event.code == "invalid_request"
     assert event.param == param
     assert message in event.message
+
+
+@pytest.mark.parametrize(
+    "given", ['{"mode":"rewrite"}', '{"mode":"rewrite","name":"a","dictionary_id":"b"}']
+)
+@pytest.mark.parametrize(
+    ("frame", "param"),
+    [
+        ('{"type":"text","text":"Hi","pronunciation":GIVEN}', "pronunciation"),
+        ('{"type":"init","config":{"pronunciation":GIVEN}}', "config.pronunciation"),
+    ],
+)
+def test_a_dictionary_is_named_once(frame: str, param: str, given: str) -> None:
+    [event] = decode(Server(TTS), frame.replace("GIVEN", given))
+    assert isinstance(event, Malformed)
+    assert (event.code, event.param) == ("invalid_pronunciation", param)
 
 
 def test_speech_on_a_documented_route_is_json_with_both_terminals() -> None:
@@ -259,8 +284,11 @@ WORD = st.builds(
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 OPTIONAL = st.none() | st.floats(0, 1)
+DICTIONARIES = st.none() | st.one_of(
+    st.builds(Pronunciation, name=TEXTS), st.builds(Pronunciation, dictionary_id=TEXTS)
+)
 SPEECH_COMMANDS = st.one_of(
-    st.builds(Text, TEXTS, st.booleans()),
+    st.builds(Text, TEXTS, st.booleans(), DICTIONARIES),
     st.sampled_from([Flush(), Clear(), Cancel(), KeepAlive(), KeepAlive(reply=True)]),
     st.just(Finish(abort=True)),
     st.builds(
@@ -271,6 +299,7 @@ SPEECH_COMMANDS = st.one_of(
             sample_rate=st.none() | st.integers(1, 48000),
             speed=OPTIONAL,
             word_timestamps=st.booleans(),
+            pronunciation=DICTIONARIES,
         ),
     ),
 )

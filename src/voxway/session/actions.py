@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ..catalog import Model
 from ..errors import RULES, GatewayError, ProtocolError
-from ..events import Ended, Event, Failed, Malformed, Start
+from ..events import Ended, Event, Failed, Malformed, Pronunciation, Start
 from ..limits import Meter
 
 
@@ -34,6 +34,12 @@ class Rest(Struct, frozen=True):
     seconds: float
 
 
+class LookUp(Struct, frozen=True):
+    """Find this dictionary, and tell the session by `found`."""
+
+    reference: Pronunciation
+
+
 class Close(Struct, frozen=True):
     """Close both sockets; this code and reason for the client."""
 
@@ -41,7 +47,7 @@ class Close(Struct, frozen=True):
     reason: str
 
 
-Action = ToClient | ToUpstream | Rest | Close
+Action = ToClient | ToUpstream | Rest | LookUp | Close
 
 
 class State(Enum):

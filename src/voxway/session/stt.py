@@ -22,12 +22,14 @@ from ..events import (
     KeepAlive,
     ListenOptions,
     Malformed,
+    Pronunciation,
     Ready,
     Start,
     Transcript,
     Warning,
 )
 from ..limits import Meter
+from ..text.pronunciation import Rewriter
 from .actions import (
     Action,
     Brief,
@@ -107,6 +109,12 @@ class SttSession:
     def tick(self, now: float) -> Iterator[Action]:
         """What the passing of time asks for; called about once a second."""
         yield from self._life.tick(now, mid_utterance=self._finalizing > 0)
+
+    def found(
+        self, reference: Pronunciation, found: Rewriter | GatewayError, now: float
+    ) -> Iterator[Action]:
+        """Nothing is looked up here."""
+        yield from ()
 
     def end(self, reason: str, now: float) -> Iterator[Action]:
         """End it from our side, as when the process goes down."""

@@ -1,15 +1,17 @@
 """One client that wants speech and one upstream that makes it, kept in step.
 
-Text is cut into sentences here, so that an upstream may begin before the paragraph is complete.
-Every flush gets one terminal, in order. An abort advances the *epoch*; whatever the upstream still
-says of an older one dies in `from_upstream`, and nowhere else.
+Text is cut into sentences here, so that an upstream may begin before the paragraph is complete,
+and worded as the client's dictionary wants; words are told back as they were sent. Every flush
+gets one terminal, in order. An abort advances the *epoch*; whatever the upstream still says of an
+older one dies in `from_upstream`, and nowhere else.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
-from msgspec import Struct
+from msgspec import Struct, field, structs
 
 from ..audio.formats import AudioFormat
 from ..errors import GatewayError, ProtocolError, UpstreamError
@@ -27,6 +29,7 @@ from ..events import (
     Flushed,
     KeepAlive,
     Malformed,
+    Pronunciation,
     Ready,
     SegmentEnd,
     SegmentStart,
@@ -37,6 +40,8 @@ from ..events import (
     Words,
 )
 from ..limits import Meter
+from ..text.pronunciation import Rewriter
+from ..text.retelling import Retelling
 from ..text.sentences import Segmenter
 from .actions import (
     Action,
@@ -48,15 +53,18 @@ from .actions import (
     upstream_failure,
 )
 from .options import Resolver
+from .wording import Wording
 
 # What an abort makes worthless. All else is about the session as a whole.
 OF_AN_UTTERANCE = (Audio, Words, SegmentStart, SegmentEnd, Flushed)
 
 
 class Speech(Struct):
-    """One context: the text not yet handed on, the epoch, the flushes not yet answered."""
+    """One context: the text not yet handed on, the epoch, the flushes not yet answered, and for
+    each utterance how to tell what is spoken."""
 
     segmenter: Segmenter
+    retellings: deque[Retelling] = field(default_factory=lambda: deque([Retelling()]))
     epoch: int = 0
     pending: int = 0
     has_text: bool = False  # since the last flush
@@ -64,6 +72,37 @@ class Speech(Struct):
     @property
     def is_busy(self) -> bool:
         return self.pending > 0
+
+    def flush(self) -> None:
+        """An utterance is complete."""
+        self.pending += 1
+        self.has_text = False
+        self.retellings.append(Retelling())
+
+    def abort(self) -> None:
+        """Forget all text and every utterance."""
+        self.segmenter.clear()
+        self.has_text = False
+        self.pending = 0
+        self.retellings = deque([Retelling()])
+
+    def tell(self, event: Words | SegmentStart | Flushed) -> Iterator[Event]:
+        """An event about words, in the words that were sent."""
+        retelling = self.retellings[0]
+        match event:
+            case Words(words=words):
+                told = retelling.tell(words)
+            case SegmentStart(text=text):
+                yield structs.replace(event, text=text and retelling.source(text))
+                return
+            case Flushed():
+                told = retelling.rest()
+                if len(self.retellings) > 1:
+                    self.retellings.popleft()
+        if told:
+            yield Words(told, context=event.context)
+        if isinstance(event, Flushed):
+            yield event
 
 
 class TtsSession:
@@ -76,6 +115,7 @@ class TtsSession:
         self._speeches: dict[str, Speech] = {}
         self._format = AudioFormat(brief.model.default_encoding, brief.model.default_rate)
         self._changed: Configure | None = None  # waits for the end of the utterance
+        self._wording = Wording()
 
     @property
     def state(self) -> State:
@@ -92,7 +132,8 @@ class TtsSession:
             return
         try:
             self._life.admit(command, now)
-            yield from self._command(command, now)
+            if not self._wording.holds(command):
+                yield from self._command(command, now)
         except GatewayError as error:
             yield from self._life.refuse(command, error, now)
 
@@ -107,9 +148,11 @@ class TtsSession:
             case Audio(data=data):
                 self._life.meter.spoke(self._format.seconds(len(data)))
                 yield ToClient(event)
+            case Words() | SegmentStart():
+                yield from map(ToClient, speech.tell(event))
             case Flushed():
                 speech.pending = max(0, speech.pending - 1)
-                yield ToClient(event)
+                yield from map(ToClient, speech.tell(event))
                 yield from self._end_if_done(now)
             case Ready():
                 yield from self._life.ready(self._ready(event))
@@ -128,6 +171,20 @@ class TtsSession:
             yield from self._life.end("client_closed", now)
         elif self._life.state is not State.CLOSED:
             yield from self._life.fail(UpstreamError(message, code="backend_error"), now)
+
+    def found(
+        self, reference: Pronunciation, found: Rewriter | GatewayError, now: float
+    ) -> Iterator[Action]:
+        """What a look-up gave: go on with what waited for it."""
+        if isinstance(found, GatewayError):
+            yield from self.fail(found, now)
+        for command in self._wording.answer(reference, found):
+            if self._life.state in (State.CLOSED, State.FINISHING):
+                return
+            try:
+                yield from self._command(command, now)
+            except GatewayError as error:
+                yield from self._life.refuse(command, error, now)
 
     def fail(self, error: GatewayError, now: float) -> Iterator[Action]:
         """Something outside went wrong: tell the client as the error table says."""
@@ -174,9 +231,10 @@ class TtsSession:
                 "init: the session is configured already; send configure, or open another socket",
                 param="type",
             )
-        given = command.options
+        given = command.options if isinstance(command.options, SpeakOptions) else SpeakOptions()
         resolver = self._resolver()
-        self.options = resolver.speech(given if isinstance(given, SpeakOptions) else SpeakOptions())
+        # The text is rewritten here, so the dictionary is nothing to the upstream.
+        self.options = resolver.speech(structs.replace(given, pronunciation=None))
         self._life.warn_before_ready(resolver.warnings)
         self._life.tag = command.tag or self._life.tag
         self._format = AudioFormat(
@@ -185,6 +243,8 @@ class TtsSession:
         )
         self._life.state = State.OPEN
         yield ToUpstream(Start(self.options))
+        if given.pronunciation is not None:
+            yield self._wording.ask(given.pronunciation)
 
     def _resolver(self) -> Resolver:
         return Resolver(self._model, is_lenient=self._life.brief.is_lenient)
@@ -207,19 +267,29 @@ class TtsSession:
     def _say(self, command: Text | Flush) -> Iterator[Action]:
         speech = self._speech(command.context)
         if isinstance(command, Text):
-            speech.has_text = True
+            if command.pronunciation and not self._wording.adopt(command.pronunciation):
+                yield self._wording.ask(command.pronunciation, command)
+                return
+            speech.has_text |= bool(command.text)
             sentences = speech.segmenter.feed(command.text)
             if not command.partial:
                 sentences += speech.segmenter.flush()
         else:
-            speech.has_text = False
             sentences = speech.segmenter.flush()
-        for sentence in sentences:
-            yield ToUpstream(Text(sentence, partial=False, context=command.context))
+        yield from self._hand_on(sentences, command.context)
         if isinstance(command, Flush):
-            speech.pending += 1
+            speech.flush()
             yield ToUpstream(command)
             yield from self._apply_change()
+
+    def _hand_on(self, sentences: list[str], context: str) -> Iterator[Action]:
+        for sentence in sentences:
+            rewritten = self._wording.rewrite(sentence)
+            self._speech(context).retellings[-1].expect(
+                rewritten.text, rewritten.source, rewritten.units()
+            )
+            if text := rewritten.text.strip():
+                yield ToUpstream(Text(text, partial=False, context=context))
 
     def _apply_change(self) -> Iterator[Action]:
         if self._changed is not None and not any(s.has_text for s in self._speeches.values()):
@@ -228,11 +298,10 @@ class TtsSession:
 
     def _abort(self, command: Clear | Cancel) -> Iterator[Action]:
         speech = self._speech(command.context)
-        speech.segmenter.clear()
-        speech.has_text = False
+        speech.abort()
+        self._wording.drop(command.context)
         if self._life.state is State.OPEN:
             speech.epoch += 1
-            speech.pending = 0
             yield ToUpstream(Clear(context=command.context))
             yield from self._apply_change()
         cancelled = isinstance(command, Cancel)
@@ -243,9 +312,8 @@ class TtsSession:
             yield from self._life.end("client_closed", now)
             return
         for context, speech in self._speeches.items():
-            for sentence in speech.segmenter.flush():
-                yield ToUpstream(Text(sentence, partial=False, context=context))
-            speech.pending += 1
+            yield from self._hand_on(speech.segmenter.flush(), context)
+            speech.flush()
             yield ToUpstream(Flush(context=context))
         self._life.finish(now)
         yield from self._end_if_done(now)

@@ -30,6 +30,7 @@ from ..events import (
     ListenOptions,
     Malformed,
     Options,
+    Pronunciation,
     Ready,
     SegmentEnd,
     SegmentStart,
@@ -45,7 +46,14 @@ from ..events import (
 )
 from . import unified_messages as m
 from .base import Frame, dump, parser
-from .unified_commands import Task, UnknownType, read_command, start_from, unknown_options
+from .unified_commands import (
+    Task,
+    UnknownType,
+    read_command,
+    reference,
+    start_from,
+    unknown_options,
+)
 
 
 class Style(Struct, frozen=True):
@@ -87,8 +95,8 @@ class Server:
         match message:  # one case a message
             case m.InitMsg() as init:
                 yield self._start(init, frame)
-            case m.TextMsg(text=text, flush=flush, partial=partial):
-                yield Text(text, partial)
+            case m.TextMsg(text=text, flush=flush, partial=partial, pronunciation=given):
+                yield Text(text, partial, reference(given, "pronunciation"))
                 if flush:
                     yield Flush()
             case m.AudioMsg(data=data):
@@ -243,8 +251,8 @@ class Client:
         match event:
             case Audio(data=data):
                 yield data
-            case Text(text=text, partial=partial):
-                yield dump(m.TextMsg(text, partial=partial))
+            case Text(text=text, partial=partial, pronunciation=p):
+                yield dump(m.TextMsg(text, partial=partial, pronunciation=_pronunciation(p)))
             case Start(options=options):
                 yield dump(_init(options))
             case Flush():
@@ -337,6 +345,10 @@ def _plain_event(message: Any) -> Event:
             raise ProtocolError(f"{type(message).__name__} is not for a client")
 
 
+def _pronunciation(p: Pronunciation | None) -> m.Pronunciation | None:
+    return None if p is None else m.Pronunciation("rewrite", p.name, p.dictionary_id)
+
+
 def _init(options: Options | None) -> m.InitMsg:
     match options:
         case SpeakOptions() as o:
@@ -346,6 +358,7 @@ def _init(options: Options | None) -> m.InitMsg:
                 sample_rate=o.sample_rate,
                 speed=o.speed,
                 enable_word_timestamps=o.word_timestamps,
+                pronunciation=_pronunciation(o.pronunciation),
                 seed=o.extra.get("seed"),
             )
             return m.InitMsg(voice=o.voice, config=config)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..errors import ProtocolError
-from ..events import ListenOptions, Options, SpeakOptions, Start
+from ..events import ListenOptions, Options, Pronunciation, SpeakOptions, Start
 from . import unified_messages as m
 from .base import invalid, parser
 
@@ -80,6 +80,19 @@ def unknown_options(frame: str) -> dict[str, Any]:
     return extra | {key: value for key, value in config.items() if key not in KNOWN_CONFIG}
 
 
+def reference(given: m.Pronunciation | None, where: str) -> Pronunciation | None:
+    """The vocabulary's form of a reference to a dictionary."""
+    if given is None:
+        return None
+    if (given.name is None) == (given.dictionary_id is None):
+        raise ProtocolError(
+            f"{where}: give either `name` or `dictionary_id`",
+            code="invalid_pronunciation",
+            param=where,
+        )
+    return Pronunciation(name=given.name, dictionary_id=given.dictionary_id)
+
+
 def start_from(message: m.InitMsg, task: Task, extra: dict[str, Any]) -> Start:
     """The vocabulary's form of `init`."""
     c = message.config
@@ -93,6 +106,7 @@ def start_from(message: m.InitMsg, task: Task, extra: dict[str, Any]) -> Start:
             sample_rate=c.sample_rate or message.sample_rate,
             speed=c.speed,
             word_timestamps=c.enable_word_timestamps,
+            pronunciation=reference(c.pronunciation, "config.pronunciation"),
             extra=extra if c.seed is None else extra | {"seed": c.seed},
         )
     else:

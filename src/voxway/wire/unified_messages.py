@@ -17,6 +17,14 @@ class Message(Struct, frozen=True, omit_defaults=True, tag_field="type"):
     """Base of every message: told apart by its `type`."""
 
 
+class Pronunciation(Struct, frozen=True, omit_defaults=True):
+    """Which dictionary to speak by: one of `name` and `dictionary_id`."""
+
+    mode: Literal["rewrite"]
+    name: str | None = None
+    dictionary_id: str | None = None
+
+
 class Config(Struct, frozen=True, omit_defaults=True):
     """`init.config`: how to speak or how to listen. Unknown fields are left alone."""
 
@@ -30,6 +38,7 @@ class Config(Struct, frozen=True, omit_defaults=True):
     enable_diarization: bool = False
     enable_word_timestamps: bool = False
     seed: int | None = None
+    pronunciation: Pronunciation | None = None
     audio_transport: Literal["binary", "json"] | None = None
     terminal: Literal["both", "audio_end", "flushed"] | None = None
 
@@ -49,6 +58,7 @@ class TextMsg(Message, tag="text", frozen=True):
     text: str
     flush: bool = False
     partial: bool = True
+    pronunciation: Pronunciation | None = None
 
 
 class AudioMsg(Message, tag="audio", frozen=True):
