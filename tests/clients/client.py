@@ -50,9 +50,14 @@ class Client:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=log.parent,
+                env={n: v for n, v in os.environ.items() if not n.startswith("PYTHON")},
             )
         self._buffer = b""
-        self._hear()
+        try:
+            self._hear()
+        except BaseException:
+            self.stop()
+            raise
 
     def play(self, scenario: str, **args: Any) -> Any:
         """Raises RaisedError if the package raised."""

@@ -44,7 +44,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
         "message": str(error),
-        "status": getattr(error, "status_code", None),
+        "status": getattr(error, "status_code", getattr(error, "status", None)),
         "body": getattr(error, "body", None),
     }
 

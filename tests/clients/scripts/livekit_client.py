@@ -44,28 +44,22 @@ def watched(plugin: Any) -> list[dict[str, Any]]:
     return seen
 
 
-async def collect(stream: Any) -> list[bytes]:
-    """The speech of each segment, in the order in which they began."""
-    segments: dict[str, bytes] = {}
+async def collect(stream: Any) -> str:
+    """All speech of a stream, packed."""
     async with stream:
-        async for item in stream:
-            known = segments.get(item.segment_id, b"")
-            segments[item.segment_id] = known + bytes(item.frame.data)
-    return list(segments.values())
+        said: str = driver.packed(b"".join([bytes(item.frame.data) async for item in stream]))
+    return said
 
 
-async def say(options: dict[str, Any], texts: list[str], words: bool = False) -> dict[str, Any]:
-    """One stream, each text a segment; in one piece or word by word, as a model would give it."""
+async def say(options: dict[str, Any], text: str, words: bool = False) -> dict[str, Any]:
+    """One stream; the text in one piece or word by word, as a language model would give it."""
     async with voice(options) as tts:
         reported = watched(tts)
         stream = tts.stream(conn_options=PATIENCE)
-        for text in texts:
-            for piece in [word + " " for word in text.split(" ")] if words else [text]:
-                stream.push_text(piece)
-            stream.flush()
+        for piece in [word + " " for word in text.split(" ")] if words else [text]:
+            stream.push_text(piece)
         stream.end_input()
-        segments = await collect(stream)
-        return {"segments": list(map(driver.packed, segments)), "events": reported}
+        return {"said": [await collect(stream)], "events": reported}
 
 
 async def say_in_turn(options: dict[str, Any], texts: list[str]) -> dict[str, Any]:
@@ -76,8 +70,8 @@ async def say_in_turn(options: dict[str, Any], texts: list[str]) -> dict[str, An
             stream = tts.stream(conn_options=PATIENCE)
             stream.push_text(text)
             stream.end_input()
-            said.append(driver.packed(b"".join(await collect(stream))))
-        return {"segments": said}
+            said.append(await collect(stream))
+        return {"said": said}
 
 
 async def say_at_once(options: dict[str, Any], texts: list[str]) -> dict[str, Any]:
@@ -88,19 +82,18 @@ async def say_at_once(options: dict[str, Any], texts: list[str]) -> dict[str, An
             stream = tts.stream(conn_options=PATIENCE)
             stream.push_text(text)
             stream.end_input()
-            return driver.packed(b"".join(await collect(stream)))
+            return await collect(stream)
 
-        return {"segments": await asyncio.gather(*map(one, texts))}
+        return {"said": await asyncio.gather(*map(one, texts))}
 
 
 async def synthesize(options: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     async with voice(options) as tts:
         reported = watched(tts)
-        segments = []
+        said = []
         for text in texts:
-            stream = tts.synthesize(text, conn_options=PATIENCE)
-            segments.append(driver.packed(b"".join(await collect(stream))))
-        return {"segments": segments, "events": reported}
+            said.append(await collect(tts.synthesize(text, conn_options=PATIENCE)))
+        return {"said": said, "events": reported}
 
 
 async def interrupt(options: dict[str, Any], text: str, then: str) -> dict[str, Any]:
@@ -116,8 +109,7 @@ async def interrupt(options: dict[str, Any], text: str, then: str) -> dict[str, 
         stream = tts.stream(conn_options=PATIENCE)
         stream.push_text(then)
         stream.end_input()
-        said = b"".join(await collect(stream))
-        return {"first": len(first), "said": driver.packed(said)}
+        return {"first": len(first), "said": [await collect(stream)]}
 
 
 async def change(options: dict[str, Any], text: str, **settings: Any) -> dict[str, Any]:
@@ -126,15 +118,18 @@ async def change(options: dict[str, Any], text: str, **settings: Any) -> dict[st
         said = []
         for update in ({}, settings):
             tts.update_options(**update)
-            stream = tts.synthesize(text, conn_options=PATIENCE)
-            said.append(driver.packed(b"".join(await collect(stream))))
-        return {"segments": said}
+            said.append(await collect(tts.synthesize(text, conn_options=PATIENCE)))
+        return {"said": said}
 
 
-async def push(stream: Any, pcm: bytes) -> None:
+async def push(stream: Any, pcm: bytes, reading: asyncio.Task[None]) -> None:
     for at in range(0, len(pcm), CHUNK):
         piece = pcm[at : at + CHUNK]
-        stream.push_frame(rtc.AudioFrame(piece, RATE, 1, len(piece) // 2))
+        try:
+            stream.push_frame(rtc.AudioFrame(piece, RATE, 1, len(piece) // 2))
+        except RuntimeError:  # it is closed, and the reader knows why
+            await reading
+            raise
         await asyncio.sleep(0)
 
 
@@ -161,7 +156,7 @@ async def hear(
         for number, clip in enumerate(clips):
             if between == "listening":
                 stt.notify_user_state("speaking")
-            await push(stream, driver.unpacked(clip))
+            await push(stream, driver.unpacked(clip), reading)
             if between == "flush":
                 stream.flush()
             elif between == "listening":
@@ -186,7 +181,7 @@ async def overhear(options: dict[str, Any], clip: str) -> dict[str, Any]:
                 events.append(noted(event))
 
         reading = asyncio.create_task(read())
-        await push(stream, driver.unpacked(clip))
+        await push(stream, driver.unpacked(clip), reading)
         await answered(events, 1, reading)
         reading.cancel()
         await stream.aclose()
