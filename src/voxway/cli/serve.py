@@ -31,6 +31,7 @@ from ..errors import ConfigError
 from ..gateway import Gateway
 from ..http import app as http
 from ..net import pico
+from ..stores.dictionaries import Dictionaries
 from ..supervisor import Supervisor
 
 log = structlog.get_logger("voxway")
@@ -111,19 +112,34 @@ async def serve(
     with tempfile.TemporaryDirectory(prefix="voxway-") as directory:
         supervisor = Supervisor(settings.engines, Path(directory))
         catalog = config.load_catalog(settings, os.environ, dev=dev)
-        gateway = Gateway(keys, catalog, Dialler(supervisor, os.environ))
-        server = Server(uvicorn_config(listen, gateway, supervisor))
+        dictionaries = Dictionaries(Path(settings.data_dir) / "voxway.db")
+        gateway = Gateway(keys, catalog, Dialler(supervisor, os.environ), dictionaries=dictionaries)
+        server = Server(
+            uvicorn_config(listen, gateway, services(gateway, supervisor, dictionaries))
+        )
         reload_on_hangup(gateway, settings, dev=dev)
-        async with asyncio.TaskGroup() as group:
-            background = [
-                group.create_task(supervisor.run()),
-                group.create_task(gateway.run()),
-            ]
-            serving = group.create_task(server.serve(sockets=[bound]))
-            group.create_task(_announce(server, listen, bound.getsockname()[1]))
-            await _until_stopped(gateway, server, serving, settings.drain_seconds)
-            for task in background:
-                task.cancel()
+        with contextlib.closing(dictionaries):
+            await run_all(gateway, supervisor, server, bound, settings.drain_seconds)
+
+
+async def run_all(
+    gateway: Gateway,
+    supervisor: Supervisor,
+    server: Server,
+    bound: socket.socket,
+    drain: float,
+) -> None:
+    """Serve until a signal comes, and end in order."""
+    async with asyncio.TaskGroup() as group:
+        background = [
+            group.create_task(supervisor.run()),
+            group.create_task(gateway.run()),
+        ]
+        serving = group.create_task(server.serve(sockets=[bound]))
+        group.create_task(_announce(server, bound))
+        await _until_stopped(gateway, server, serving, drain)
+        for task in background:
+            task.cancel()
 
 
 def reload_on_hangup(gateway: Gateway, settings: config.Settings, *, dev: bool) -> None:
@@ -141,7 +157,7 @@ def reload_on_hangup(gateway: Gateway, settings: config.Settings, *, dev: bool) 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-def services(gateway: Gateway, supervisor: Supervisor) -> http.Services:
+def services(gateway: Gateway, supervisor: Supervisor, dictionaries: Dictionaries) -> http.Services:
     """The gateway as its HTTP side sees it."""
 
     def health() -> http.Health:
@@ -156,12 +172,13 @@ def services(gateway: Gateway, supervisor: Supervisor) -> http.Services:
         visit=gateway.visit,
         converse=gateway.converse,
         in_use=gateway.in_use,
+        dictionaries=dictionaries,
     )
 
 
-def uvicorn_config(listen: Listen, gateway: Gateway, supervisor: Supervisor) -> uvicorn.Config:
+def uvicorn_config(listen: Listen, gateway: Gateway, offered: http.Services) -> uvicorn.Config:
     return uvicorn.Config(
-        http.create(services(gateway, supervisor)),
+        http.create(offered),
         host=listen.host,
         port=listen.port,
         ssl_certfile=listen.cert,
@@ -174,13 +191,15 @@ def uvicorn_config(listen: Listen, gateway: Gateway, supervisor: Supervisor) -> 
     )
 
 
-async def _announce(server: uvicorn.Server, listen: Listen, port: int) -> None:
+async def _announce(server: uvicorn.Server, bound: socket.socket) -> None:
     while not server.started:
         await asyncio.sleep(0.01)
         if server.should_exit:
             return
-    scheme = "https" if listen.cert else "http"
-    typer.echo(f"voxway: listening on {scheme}://{listen.host}:{port}")
+    host, port = bound.getsockname()[:2]
+    scheme = "https" if server.config.is_ssl else "http"
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"voxway: listening on {scheme}://{shown}:{port}")
 
 
 async def _until_stopped(
