@@ -92,12 +92,13 @@ class KeepAlive(Event, frozen=True):
 
 class Malformed(Event, frozen=True):
     """A frame its wire does not allow. The session decides what that costs. `is_ignorable`: the
-    route is one where such a thing is only warned of."""
+    route is one where such a thing is only warned of; `is_start`: it was to configure the session."""
 
     message: str
     code: str = "invalid_request"
     param: str | None = None
     is_ignorable: bool = False
+    is_start: bool = False
 
 
 # Commands: client -> upstream

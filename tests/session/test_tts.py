@@ -229,6 +229,9 @@ def test_a_strict_route_closes_after_a_bad_init() -> None:
     s = session(closes_on_bad_start=True)
     assert say(s, Start(SpeakOptions(sample_rate=7)))[-1] == Close(1008, "config_error")
     s = session(closes_on_bad_start=True)
+    bad = Malformed("sample_rate: not a number", is_start=True)
+    assert say(s, bad)[-1] == Close(1008, "invalid_request")
+    s = session(closes_on_bad_start=True)
     say(s, Start())
     assert not any(isinstance(a, Close) for a in say(s, Start()))
 

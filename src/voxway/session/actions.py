@@ -102,8 +102,8 @@ class Life:
     def refuse(self, command: Event, error: GatewayError, now: float) -> Iterator[Action]:
         """Tell the client that a command was not accepted."""
         yield from self.fail(error, now)
-        bad_start = isinstance(command, Start) and self.state is State.NEW
-        if bad_start and self.brief.closes_on_bad_start:
+        is_start = isinstance(command, Start) or getattr(command, "is_start", False)
+        if is_start and self.state is State.NEW and self.brief.closes_on_bad_start:
             yield from self.end(error.error, now)
 
     def warn_before_ready(self, warnings: Sequence[Event]) -> None:

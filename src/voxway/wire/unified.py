@@ -90,6 +90,9 @@ class Server:
         except UnknownType as error:
             ignorable = self._style.is_bridge
             return (Malformed(error.message, param=error.param, is_ignorable=ignorable),)
+        except ProtocolError as error:
+            bad = Malformed(error.message, error.error, error.param, is_start=is_init(frame))
+            return (bad,)
 
     def _commands(self, message: m.CommandMsg, frame: str) -> Iterator[Event]:  # noqa: C901
         match message:  # one case a message

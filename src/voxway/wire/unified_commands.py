@@ -52,6 +52,14 @@ def _read_tolerantly(message: object) -> m.CommandMsg:
         raise invalid(str(error)) from None
 
 
+def is_init(frame: str) -> bool:
+    """Whether a frame, however wrong, was to configure the session."""
+    try:
+        return ALIASES.get(kind := kind_of(_any(frame)), kind) == "init"
+    except ProtocolError:
+        return False
+
+
 class UnknownType(ProtocolError):
     """A well-formed message whose `type` this wire does not have."""
 
