@@ -92,7 +92,7 @@ class KeepAlive(Event, frozen=True):
 
 class Malformed(Event, frozen=True):
     """A frame its wire does not allow. The session decides what that costs. `is_ignorable`: the
-    route is one where such a thing is only warned of; `is_start`: it was to configure the session."""
+    route is one where such a thing is only warned of; `is_start`: it was to configure."""
 
     message: str
     code: str = "invalid_request"

@@ -49,6 +49,7 @@ from .base import Frame, dump, parser
 from .unified_commands import (
     Task,
     UnknownType,
+    is_init,
     read_command,
     reference,
     start_from,
