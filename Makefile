@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_NO_WARN_SCRIPT_LOCATION=1
 
-.PHONY: help setup demo serve lint test bench docs lock clean
+.PHONY: help setup demo serve lint test test-clients bench docs lock clean
 
 help:  ## say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -30,6 +30,10 @@ lint: .venv/ready  ## ruff and mypy
 test: .venv/ready  ## run every test
 	$(BIN)/pytest $(ARGS)
 
+test-clients: .venv/ready  ## run real client packages, unmodified, each in its own environment
+	$(BIN)/python tests/clients/venvs.py
+	VOXWAY_TEST_CLIENTS=1 $(BIN)/pytest tests/clients $(ARGS)
+
 bench: .venv/ready  ## measure, and write docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
@@ -44,4 +48,4 @@ lock: pyproject.toml  ## resolve the dependencies anew, with hashes, for every P
 	rm -rf .venv-lock
 
 clean:  ## remove what was made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-clients .mypy_cache .ruff_cache .pytest_cache

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from speech import clip, wer
 
 from .conftest import Journal, Judge
 from .replay import RECORDINGS, Heard, Recording, speech
+from .venvs import CLIENTS, REQUIREMENTS
 
 WATER = "Water boils at 100 degrees at sea level."
 TRAIN = "The train to Manchester leaves from platform 9."
@@ -96,6 +98,13 @@ AFTER: dict[str, After] = {
 
 def test_every_recording_is_played() -> None:
     assert AFTER.keys() == {path.stem for path in RECORDINGS.glob("*.jsonl")}
+
+
+def test_the_page_names_every_package() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "clients.md").read_text()
+    for client in CLIENTS:
+        name, version = (REQUIREMENTS / f"{client}.in").read_text().split()[0].split("==")
+        assert f"| `{name}` {version} |" in page
 
 
 @pytest.mark.parametrize("name", AFTER)

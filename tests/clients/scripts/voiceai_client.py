@@ -40,7 +40,7 @@ async def speak(url: str, key: str, model: str, text: str, **options: Any) -> di
     answer = await asyncio.to_thread(run)
     return {
         "audio": driver.packed(answer.read()),
-        "content_type": answer.response.headers["content-type"],
+        "content_type": answer.headers["content-type"],
         "path": wire.path,
         "requests": wire.requests,
     }
