@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -240,6 +240,27 @@ def test_nobody_there(library: ModuleType) -> None:
         assert caught.value.error == "backend_connection_failed"
         with pytest.raises(UpstreamError, match="cannot connect"):
             await library.dial(Endpoint("ws://engine/", unix="/no/such.sock"), Ear())
+
+    run(test)
+
+
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+def test_whoever_hangs_up_during_the_handshake_is_an_error(
+    library: ModuleType, tmp_path: Path
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async def test() -> None:
+        tcp = await asyncio.start_server(hang_up, "127.0.0.1")
+        unix = await asyncio.start_unix_server(hang_up, tmp_path / "s")
+        url = f"ws://127.0.0.1:{port_of(tcp)}/"
+        with closing(tcp), closing(unix):
+            for endpoint in (Endpoint(url), Endpoint("ws://engine/", unix=str(tmp_path / "s"))):
+                with pytest.raises(UpstreamError) as caught:
+                    await library.dial(endpoint, Ear())
+                assert caught.value.error == "backend_connection_failed"
 
     run(test)
 

@@ -67,7 +67,7 @@ class Link(WSListener):
         self._parts_size = 0
         self._parts_text = False
         self._code, self._reason = 1006, ""
-        self._closing = self._opened = False
+        self._closing = self.was_opened = False
         self._cut: asyncio.TimerHandle | None = None
 
     # Socket
@@ -101,13 +101,13 @@ class Link(WSListener):
 
     def close_unless_opened(self) -> None:
         """picows says nothing to a listener whose upgrade it refused; its user must hear of it."""
-        if not self._opened:
+        if not self.was_opened:
             self._receiver.closed(1006, "the upgrade request was not valid")
 
     # picows
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self._transport, self._opened = transport, True
+        self._transport, self.was_opened = transport, True
         self._receiver.opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -309,14 +309,11 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
 
 async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
     """Connect and hand the socket to `receiver.opened`. Raises UpstreamError if that fails."""
-
-    def link(*_: Any) -> Link:
-        return Link(receiver, UPSTREAM_FRAME_BYTES)
-
+    link = Link(receiver, UPSTREAM_FRAME_BYTES)
     try:
         if endpoint.unix is None:
             await ws_connect(
-                link,
+                lambda *_: link,
                 endpoint.url,
                 ssl_context=ssl,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
@@ -329,7 +326,7 @@ async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
             )
         else:
             make = lambda: _protocol(  # noqa: E731 - asyncio wants a factory
-                link, UPSTREAM_FRAME_BYTES, True, endpoint, _UnixProtocol
+                lambda *_: link, UPSTREAM_FRAME_BYTES, True, endpoint, _UnixProtocol
             )
             loop = asyncio.get_running_loop()
             _, protocol = await loop.create_unix_connection(make, endpoint.unix)
@@ -341,6 +338,9 @@ async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
             f"cannot connect: {error.strerror or type(error).__name__}",
             code="backend_connection_failed",
         ) from error
+    if not link.was_opened:  # picows takes an end before the answer for a handshake
+        detail = "cannot connect: closed during the handshake"
+        raise UpstreamError(detail, code="backend_connection_failed")
 
 
 def refused_by(error: WSError) -> UpstreamError:
