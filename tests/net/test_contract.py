@@ -320,6 +320,26 @@ def test_fragments_and_broken_text(
     run(test)
 
 
+def test_whoever_closes_and_does_not_read_is_cut() -> None:
+    async def test() -> None:
+        there = Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            return Acceptance(there)
+
+        async with raw(accept) as (_, writer):
+            writer.write(UPGRADE.encode())
+            server = await there.socket()
+            for _ in range(100):
+                server.send(b"x" * 100_000)
+            await there.told_writable(False)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(masked(0x88, b"\x03\xe8"))
+            assert await there.end() == (1000, "")
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     "head",
     [

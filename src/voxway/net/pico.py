@@ -88,8 +88,7 @@ class Link(WSListener):
         self._closing = True
         # A control frame holds 125 bytes, two of them the code.
         self._transport.send_close(code, reason.encode()[:123])  # type: ignore[arg-type]
-        loop = asyncio.get_running_loop()
-        self._cut = loop.call_later(CLOSE_TIMEOUT, self._transport.disconnect, False)
+        self._cut_soon(self._transport)
 
     def pause(self) -> None:
         if self._transport is not None and not self._transport.is_disconnected:
@@ -177,7 +176,13 @@ class Link(WSListener):
             self._closing = True
             echo = 1000 if self._code == 1005 else self._code
             transport.send_close(echo, b"")  # type: ignore[arg-type]
-        transport.disconnect()
+        transport.disconnect()  # which waits for a peer that does not read what was sent
+        if self._cut is None:
+            self._cut_soon(transport)
+
+    def _cut_soon(self, transport: WSTransport) -> None:
+        loop = asyncio.get_running_loop()
+        self._cut = loop.call_later(CLOSE_TIMEOUT, transport.disconnect, False)
 
 
 def _protocol(
