@@ -58,6 +58,11 @@ class Gateway:
     def http(self) -> str:
         return f"http://{self.address}"
 
+    def api(self, key: str | None = None) -> httpx.Client:
+        """An HTTP client with a key."""
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx.Client(base_url=self.http, headers=headers, timeout=BOUND)
+
     def logged(self) -> str:
         return (self.directory / "gateway.log").read_text()
 
