@@ -72,6 +72,7 @@ def test_an_unknown_model_shows_its_neighbours(shell: Shell) -> None:
         (("say", "Hi.", "--rate", "7"), "sample_rate 7 is outside 8000-48000"),
         (("say", "Hi.", "--url", "ftp://here"), "not like ws://"),
         (("say", "Hi.", "--url", "ws://secret@here"), "only scheme, host, port and path"),
+        (("serve", "--port", "99999"), "port 99999 is outside 0-65535"),
         (("transcribe", "-"), "nothing on standard input"),
         (("transcribe", "-", "--raw", "16000", "--language", "tlh"), "language 'tlh'"),
     ],

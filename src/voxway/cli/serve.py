@@ -67,6 +67,8 @@ def run(listen: Listen, *, dev: bool, level: str) -> None:
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ConfigError that says why there is none."""
+    if not 0 <= port <= 65_535:  # getaddrinfo would take it modulo 65536
+        raise ConfigError(f"port {port} is outside 0-65535", param="port")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
