@@ -91,7 +91,9 @@ def loopback_key(host: str, data_dir: Path) -> dict[str, str]:
         )
     path = data_dir / "local-key"
     if path.exists():
-        return {path.read_text().strip(): "local"}
+        if kept := path.read_text().strip():
+            return {kept: "local"}
+        path.unlink()  # left by a start that was cut short: an empty key lets nobody in
     key = f"vw_{secrets.token_urlsafe(24)}"
     data_dir.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
