@@ -88,7 +88,7 @@ def wrong(method: str, path: str, status: int, code: str, words: str, **sent: An
         wrong(
             "POST", EAR, 400, "invalid_request", "calls nobody", json={"url": "http://10.0.0.1/a"}
         ),
-        wrong("POST", EAR, 400, "invalid_request", "audio: missing", json={}),
+        wrong("POST", EAR, 400, "invalid_request", "`audio`", json={}),
         wrong("POST", EAR, 400, "invalid_request", "audio: ", json={"audio": "no base64!"}),
         wrong(
             "POST",

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.router import Router
 
 from ..errors import GatewayError
-from . import account, listening, pronunciation, speaking
+from . import account, documents, listening, openapi, pronunciation, speaking
 from .admission import Admission
 from .errors import bug, gateway_error, gone, http_error
 from .presence import GoneError
@@ -32,7 +32,7 @@ def create(services: Services, clock: Callable[[], float] = time.monotonic) -> S
     if services.dictionaries is not None:
         handlers.append(pronunciation.router(services.dictionaries, admission.account))
     app = Litestar(
-        handlers,
+        [*handlers, *documents.routes(openapi.document(handlers))],
         openapi_config=None,
         exception_handlers={
             GatewayError: gateway_error,

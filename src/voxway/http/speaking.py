@@ -14,6 +14,8 @@ from ..errors import ProtocolError
 from ..events import Event, Flush, SpeakOptions, Start, Text
 from ..visit import Visit
 from ..wire.base import parser
+from ..wire.unified_commands import reference
+from ..wire.unified_messages import Pronunciation
 from .admission import Admission, text_bound
 from .forms import in_wav
 from .services import Services, asking
@@ -23,14 +25,6 @@ from .stamp import request_id_of
 AnyRequest = Request[Any, Any, Any]
 
 SpokenText = Annotated[str, Meta(min_length=1, description="What to say.")]
-
-
-class Pronunciation(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which dictionary to speak by: its name or its id."""
-
-    mode: str = "rewrite"
-    name: str | None = None
-    dictionary_id: str | None = None
 
 
 class BridgeSpeech(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +80,9 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         visit = services.visit(asking(request), request_id_of(request.scope))
         said: BridgeSpeech = bridge_speech(await request.body())
         options = SpeakOptions(
-            voice=said.voice, encoding="linear16", extra=_extra(said.pronunciation)
+            voice=said.voice,
+            encoding="linear16",
+            pronunciation=reference(said.pronunciation, "pronunciation"),
         )
         return _spoken(services, visit, Start(options), said.text)
 
@@ -135,7 +131,8 @@ def _options(said: PlainSpeech, visit: Visit, body: bytes) -> SpeakOptions:
         encoding=said.encoding or _default_encoding(model),
         sample_rate=_default_rate(model) if said.sample_rate is None else said.sample_rate,
         speed=said.speed,
-        extra=extra | _extra(said.pronunciation),
+        pronunciation=reference(said.pronunciation, "pronunciation"),
+        extra=extra,
     )
 
 
@@ -146,7 +143,3 @@ def _default_encoding(model: Model) -> str:
 def _default_rate(model: Model) -> int:
     fits = SAMPLE_RATE in model.rates if model.rates else True
     return SAMPLE_RATE if fits else model.default_rate
-
-
-def _extra(pronunciation: Pronunciation | None) -> dict[str, Any]:
-    return {} if pronunciation is None else {"pronunciation": json.encode(pronunciation).decode()}

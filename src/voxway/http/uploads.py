@@ -53,13 +53,12 @@ class Wishes(Struct, frozen=True):
     punctuate: bool | None = None
     smart_format: bool | None = None
     keywords: str | list[str] | None = None
-    url: str | None = None
 
 
 class JsonUpload(Wishes, frozen=True, kw_only=True):
     """The same with the audio in base64."""
 
-    audio: bytes | None = None
+    audio: bytes
 
 
 class Upload(Struct, frozen=True):
@@ -71,29 +70,35 @@ class Upload(Struct, frozen=True):
     is_streamed: bool = False
 
 
+class Link(Struct, frozen=True):
+    """Where somebody else's audio is said to be."""
+
+    url: Any = None
+
+
 _json_upload = parser(JsonUpload)
+_link = parser(Link)
 
 
 async def upload_of(request: AnyRequest) -> Upload:
     """What a request brings. Raises ProtocolError that says what would have been right."""
     media_type, parameters = request.content_type
     if media_type == "multipart/form-data":
-        upload = await _from_form(request)
-    elif media_type == "application/json":
-        upload = await _from_json(request)
-    elif media_type.startswith("audio/") or media_type in MEDIA_TYPES:
-        upload = _from_body(request, media_type, parameters.get("rate"))
-    else:
-        raise ProtocolError(
-            f"Content-Type {media_type[:60]!r} is not multipart/form-data, application/json or "
-            "audio/*",
-            param="Content-Type",
-        )
-    if upload.wishes.url is not None:
-        raise ProtocolError(
-            "url: this gateway calls nobody on a client's word; send the audio itself", param="url"
-        )
-    return upload
+        return await _from_form(request)
+    if media_type == "application/json":
+        return await _from_json(request)
+    if media_type.startswith("audio/") or media_type in MEDIA_TYPES:
+        return _from_body(request, media_type, parameters.get("rate"))
+    raise ProtocolError(
+        f"Content-Type {media_type[:60]!r} is not multipart/form-data, application/json or audio/*",
+        param="Content-Type",
+    )
+
+
+def _no_url() -> ProtocolError:
+    return ProtocolError(
+        "url: this gateway calls nobody on a client's word; send the audio itself", param="url"
+    )
 
 
 async def _from_form(request: AnyRequest) -> Upload:
@@ -102,12 +107,12 @@ async def _from_form(request: AnyRequest) -> Upload:
     except (UnicodeDecodeError, LookupError):
         raise ProtocolError("a part of the form is no text, and has no filename") from None
     fields = {name: form.getall(name) for name in form}
+    if "url" in fields:
+        raise _no_url()
     files = fields.pop("audio", [])
     wishes = wishes_of({name: v if len(v) > 1 else v[0] for name, v in fields.items()})
-    if wishes.url is None and (len(files) != 1 or not isinstance(files[0], UploadFile)):
+    if len(files) != 1 or not isinstance(files[0], UploadFile):
         raise ProtocolError("audio: one part with a filename is needed", param="audio")
-    if not files:
-        return Upload(wishes, _nothing())
     return Upload(wishes, _from_file(files[0]), files[0].content_type)
 
 
@@ -119,13 +124,15 @@ async def _from_json(request: AnyRequest) -> Upload:
             raise TooLargeError(
                 f"JSON of more than {MAX_JSON} bytes: send the audio as a form, or as it is"
             )
+    if _link(bytes(body)).url is not None:
+        raise _no_url()
     said: JsonUpload = _json_upload(bytes(body))
-    if said.audio is None and said.url is None:
-        raise ProtocolError("audio: missing", param="audio")
-    return Upload(said, _from_bytes(said.audio or b""))
+    return Upload(said, _from_bytes(said.audio))
 
 
 def _from_body(request: AnyRequest, media_type: str, rate: str | None) -> Upload:
+    if "url" in request.query_params:
+        raise _no_url()
     query = {name: value for name, value in request.query_params.items() if name in _QUERY}
     if rate is not None:
         query.setdefault("sample_rate", rate)
@@ -157,11 +164,6 @@ def encoding_of(start: bytes, upload: Upload) -> str:
 
 
 _OPUS = ("opus", "ogg")
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
 
 
 async def _from_bytes(data: bytes) -> AsyncIterator[bytes]:
