@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.json import schema_components
 
 from .. import __version__
-from ..catalog.find import REGION, WORLD_PARTS
+from ..catalog.find import WORLD_PARTS
 from ..errors import ErrorBody
 from .forms import MEDIA_TYPES
 from .speaking import BridgeSpeech, PlainSpeech
@@ -83,17 +83,17 @@ BODIES: dict[str, Body] = {
 }
 
 
-def _list_of(one: str) -> str:
-    return f"^{one}(, ?{one}){{0,3}}$"
-
-
-PART = f"({'|'.join(WORLD_PARTS)})"
-# Query parameter and header of the same meaning; the header wins.
-PLACES = (
-    ("region", "X-Region-Override", _list_of(REGION.pattern.replace("-[0-9]{1,2}", "-[0-9]"))),
-    ("world-part", "X-World-Part-Override", _list_of(PART)),
+# Beside the body of every speech request: name, place, what it is for.
+TEXT: Json = {"type": "string"}
+OPTIONS = (
+    ("region", "query", "Where to do the work, in order of preference, as eu-north-1, us-east-1."),
+    ("X-Region-Override", "header", "The same; the header wins."),
+    ("world-part", "query", f"The same in the large: {', '.join(WORLD_PARTS)}. A region wins."),
+    ("X-World-Part-Override", "header", "The same; the header wins."),
+    ("X-SLNG-Agent-Id", "header", "Your own id, for logs and usage: 128 characters, no comma."),
+    ("X-SLNG-Session-Id", "header", "Another one."),
+    ("X-Slng-Provider-Key", "header", "Your key for the model's provider; not if it is hosted."),
 )
-TAGS = ("X-SLNG-Agent-Id", "X-SLNG-Session-Id")
 MODEL: Json = {
     "name": "model",
     "in": "path",
@@ -104,22 +104,13 @@ MODEL: Json = {
 
 
 def _parameters() -> list[Json]:
-    """What may stand beside the body of every speech request."""
-    places = [
-        {"name": name, "in": where, "required": False, "schema": {"type": "string", "pattern": p}}
-        for query, header, p in PLACES
-        for name, where in ((query, "query"), (header, "header"))
+    return [
+        MODEL,
+        *(
+            {"name": name, "in": place, "required": False, "description": text, "schema": TEXT}
+            for name, place, text in OPTIONS
+        ),
     ]
-    tag = {"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9._-]*$"}
-    tags = [{"name": name, "in": "header", "required": False, "schema": tag} for name in TAGS]
-    key = {
-        "name": "X-Slng-Provider-Key",
-        "in": "header",
-        "required": False,
-        "description": "The client's own key for the model's provider; not for hosted models.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]*$"},
-    }
-    return [MODEL, *places, *tags, key]
 
 
 def document(handlers: Sequence[HTTPRouteHandler | Router]) -> Json:

@@ -1,0 +1,54 @@
+"""The HTTP API holds to its own description, whatever is sent to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from conftest import Gateway
+
+EXAMPLES = 15  # of each operation
+MODELS = {"tts": "local/hibari:en", "stt": "local/moonshine:tiny-en"}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+schemathesis.openapi.media_type("audio/*", st.binary(max_size=2000))
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_the_api_is_as_described(gateway: Gateway, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_url(f"{gateway.http}/openapi.json")
+    operations = [result.ok() for result in schema.get_all_operations()]
+    assert len(operations) >= 8
+    for operation in operations:
+        if operation.body or mode is GenerationMode.POSITIVE:  # a GET has nothing to be wrong
+            check(operation, mode)
+
+
+def check(operation: Any, mode: GenerationMode) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy(generation_mode=mode))
+    def requests(case: Any) -> None:
+        model = str(case.path_parameters.get("model", ""))
+        if model and len(model) % 4:  # mostly one that exists; the rest are strange ids
+            case.path_parameters["model"] = MODELS[case.path.split("/")[-2]]
+        case.call_and_validate(headers={"Authorization": "Bearer test-local"}, checks=CHECKS)
+
+    requests()
