@@ -6,6 +6,7 @@ Tables that people look things up in must not be written by hand: the code is wh
 from __future__ import annotations
 
 import inspect
+import time
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +17,12 @@ from voxway import events
 from voxway.auth import HEADERS, KEYED_SUBPROTOCOLS, PARAMETERS, PREFIXED_SUBPROTOCOL, SCHEMES
 from voxway.catalog import LOCAL
 from voxway.errors import RULES
+from voxway.http import app as http_app
+from voxway.http import openapi
+from voxway.http.services import Services
 from voxway.limits import AUDIO_BURST, AUDIO_RATE, DURATION_GRACE, TIERS
 from voxway.routes import ROUTES
+from voxway.stores.dictionaries import Dictionaries
 from voxway.wire import unified_messages as m
 from voxway.wire.unified import Style
 
@@ -84,8 +89,9 @@ def errors() -> str:
         for code, r in RULES.items()
     ]
     return (
-        "# Errors\n\nBefore the upgrade an error is an HTTP status with the body "
-        '`{"error","message","code","request_id"}`; in a session it is an `error` message, and '
+        "# Errors\n\nOver HTTP and before an upgrade an error is an HTTP status with the body "
+        '`{"error","message","code","request_id","status","statusCode"}` and, where a field is '
+        "at fault, `details` and `param`; in a session it is an `error` message, and "
         "the socket is closed with the close code where there is one.\n\n"
         + table(("code", "HTTP status", "close code", "worth a retry"), rows)
     )
@@ -138,6 +144,18 @@ def speech_form(style: Style) -> tuple[str, str]:
     return audio, both if style.terminals == "both" else f"`{style.terminals}`"
 
 
+def http_routes() -> list[tuple[str, str]]:
+    """From the OpenAPI document. No route is called, so there is no gateway behind them."""
+    nothing: typing.Any = None
+    services = Services(nothing, nothing, nothing, nothing, nothing, nothing, Dictionaries())
+    document = openapi.document(http_app.routes(services, time.monotonic))
+    return [
+        (f"`{verb.upper()} {path}`", operation["summary"])
+        for path, item in document["paths"].items()
+        for verb, operation in item.items()
+    ]
+
+
 def routes() -> str:
     rows = [
         (
@@ -164,13 +182,9 @@ def routes() -> str:
         "after percent-decoding.\n\n"
         + table(("path", "task", "protocol", "speech comes as", "end of an utterance"), rows)
         + "\n## HTTP\n\n"
-        + table(
-            ("path", "answer"),
-            [
-                ("`GET /health`", "200 when up, 503 while draining; how each engine is"),
-                ("`GET /v1/models`", "every model with what it can do; needs a key"),
-            ],
-        )
+        + table(("path", "what for"), http_routes())
+        + "\nAll but `/health` need a key. `/openapi.json`, `/asyncapi.json` and the page `/docs`, "
+        "which shows both, tell the fields of everything.\n"
         + "\n## Local models\n\n"
         + table(("id", "kind", "languages", "voices", "encodings", "rates (Hz)"), models)
         + "\n## Where a key may stand\n\n"

@@ -70,6 +70,13 @@ def test_a_header_tells_format_and_place() -> None:
     )
 
 
+@pytest.mark.parametrize("encoding", ["linear16", "linear32", "mulaw", "alaw"])
+def test_a_header_for_every_raw_encoding(encoding: str) -> None:
+    header = parse_header(wav_header(8000, 16, encoding=encoding))
+    assert isinstance(header, WavHeader)
+    assert (header.format, header.data_bytes) == (AudioFormat(encoding, 8000), 16)
+
+
 def test_a_streaming_header_tells_no_length() -> None:
     assert wav_header(8000)[4:8] == struct.pack("<I", STREAM_BYTES)
     assert header_of(wav_header(8000)).data_bytes is None

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -19,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from conftest import Gateway
 
-EXAMPLES = 15  # of each operation
+EXAMPLES = 25  # of each operation
 MODELS = {"tts": "local/hibari:en", "stt": "local/moonshine:tiny-en"}
 CHECKS = [
     not_a_server_error,
@@ -35,7 +36,7 @@ schemathesis.openapi.media_type("audio/*", st.binary(max_size=2000))
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_the_api_is_as_described(gateway: Gateway, mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_url(f"{gateway.http}/openapi.json")
-    operations = [result.ok() for result in schema.get_all_operations()]
+    operations = [r.ok() for r in schema.get_all_operations() if isinstance(r, Ok)]
     assert len(operations) >= 8
     for operation in operations:
         if operation.body or mode is GenerationMode.POSITIVE:  # a GET has nothing to be wrong

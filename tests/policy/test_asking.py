@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voxway.asking import Asked, asked
+from voxway.asking import Asked, asked, request_id_in, stamped
 from voxway.catalog import Preference
 from voxway.errors import ProtocolError
 
@@ -57,3 +57,20 @@ def test_tags_and_a_provider_key_that_no_log_shows() -> None:
     )
     assert (got.agent_id, got.session_tag, got.provider_key) == ("a1", "s" * 128, "K")
     assert "K" not in repr(got)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("call-1.a_b:c", "call-1.a_b:c"),
+        (" 7f3c ", "7f3c"),
+        ("", ""),
+        ("two words", ""),
+        ("a\nb", ""),
+        ("-x", ""),
+        ("x" * 129, ""),
+    ],
+)
+def test_a_request_id_is_taken_if_it_is_fit_for_a_log(given: str, kept: str) -> None:
+    assert request_id_in({"x-request-id": given}) == kept
+    assert set(stamped(kept).values()) == {kept}

@@ -213,3 +213,12 @@ def test_a_finish_that_gets_no_answer_ends_after_a_while() -> None:
     s = session()
     say(s, Audio(b"ab"), Finish())
     assert list(s.tick(15.0))[-1] == Close(1000, "finish_timeout")
+
+
+def test_a_long_rest_may_take_its_time_as_long_as_something_is_heard_of_it() -> None:
+    s = session("free")
+    say(s, Start(ListenOptions()), Audio(bytes(3200)), Finish())
+    for now in range(10, 290, 10):
+        hear(s, Transcript("and", False), now=float(now))
+        assert list(s.tick(float(now))) == []
+    assert [a for a in s.tick(295.0) if isinstance(a, Close)]

@@ -18,19 +18,12 @@ from .presence import GoneError
 from .services import Health, Services
 from .stamp import Stamped
 
-__all__ = ["Health", "Services", "create"]
+__all__ = ["Health", "Services", "create", "routes"]
 
 
 def create(services: Services, clock: Callable[[], float] = time.monotonic) -> Stamped:
     """The application."""
-    admission = Admission(services, clock)
-    handlers: list[HTTPRouteHandler | Router] = [
-        *account.routes(services, admission),
-        *speaking.routes(services, admission),
-        *listening.routes(services, admission),
-    ]
-    if services.dictionaries is not None:
-        handlers.append(pronunciation.router(services.dictionaries, admission.account))
+    handlers = routes(services, clock)
     app = Litestar(
         [*handlers, *documents.routes(openapi.document(handlers))],
         openapi_config=None,
@@ -43,3 +36,16 @@ def create(services: Services, clock: Callable[[], float] = time.monotonic) -> S
         logging_config=None,
     )
     return Stamped(app)
+
+
+def routes(services: Services, clock: Callable[[], float]) -> list[HTTPRouteHandler | Router]:
+    """All that is in the OpenAPI document."""
+    admission = Admission(services, clock)
+    handlers: list[HTTPRouteHandler | Router] = [
+        *account.routes(services, admission),
+        *speaking.routes(services, admission),
+        *listening.routes(services, admission),
+    ]
+    if services.dictionaries is not None:
+        handlers.append(pronunciation.router(services.dictionaries, admission.account))
+    return handlers

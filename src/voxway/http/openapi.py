@@ -142,7 +142,8 @@ def _complete(path: str, operation: Json) -> None:
     for status in (*statuses, *OTHER_STATUSES.get(path, ())):
         operation["responses"][str(status)] = _error(status)
     if path == "/health":
-        operation["responses"]["503"] = operation["responses"]["200"]
+        answer = operation["responses"]["200"]
+        operation["responses"]["503"] = answer | {"description": "It is going down"}
     if body := BODIES.get(path):
         operation["parameters"] = _parameters()
         operation["requestBody"] = {"required": True, "content": body.takes}

@@ -9,6 +9,7 @@ from litestar import Request, Response, Router, delete, get, post
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from ..auth import Account
@@ -51,21 +52,25 @@ def router(dictionaries: Dictionaries, account_of: AccountOf) -> Router:
             raise AuthError(error.message, code="pronunciation_unauthenticated") from None
 
     @post("/")
-    async def create(request: AnyRequest, data: NewDictionary) -> Dictionary:
+    async def create(request: AnyRequest, data: JSONBody[NewDictionary]) -> Dictionary:
+        """Keep a new dictionary"""
         return await dictionaries.create(
             request.state.account_id, data.name, data.modes.rewrite.rules, data.metadata
         )
 
     @get("/")
     async def list_all(request: AnyRequest) -> DictionaryList:
+        """The dictionaries of the account"""
         return DictionaryList(await dictionaries.list(request.state.account_id))
 
     @get("/{dictionary_id:str}")
-    async def get_one(request: AnyRequest, dictionary_id: str) -> Dictionary:
+    async def get_one(request: AnyRequest, dictionary_id: FromPath[str]) -> Dictionary:
+        """One dictionary with its rules"""
         return await dictionaries.get(request.state.account_id, dictionary_id)
 
     @delete("/{dictionary_id:str}")
-    async def delete_one(request: AnyRequest, dictionary_id: str) -> None:
+    async def delete_one(request: AnyRequest, dictionary_id: FromPath[str]) -> None:
+        """Forget a dictionary"""
         await dictionaries.delete(request.state.account_id, dictionary_id)
 
     return Router(
