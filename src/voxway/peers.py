@@ -72,10 +72,10 @@ class Upstream:
             socket.close()
             return
         waiting, self._waiting = self._waiting, []
-        for event in waiting:
-            self.send(event)
         if self._waiting_size >= MAX_WAITING:
             self._side.upstream_writable(True)
+        for event in waiting:
+            self.send(event)
 
     def frame(self, frame: Frame) -> None:
         for event in decode(self._codec, frame):

@@ -29,6 +29,8 @@ START_TIMEOUT = 60.0  # seconds until a new worker must listen
 WAIT_TIMEOUT = 20.0  # seconds that a session waits for a worker which is starting
 STABLE_AFTER = 30.0  # seconds of life after which the backoff starts anew
 POLL = 0.02
+PROBE_EVERY = 2.0  # seconds between two questions whether a worker still answers
+MISSES = 3
 
 Status = Literal["starting", "ready", "restarting", "remote"]
 
@@ -73,7 +75,10 @@ class Worker:
         try:
             while True:
                 started = loop.time()
-                await self._live()
+                try:
+                    await self._live()
+                except OSError as error:
+                    log.error("engine cannot be started", model=self.model, reason=str(error))
                 self._ready.clear()
                 self.status, self.restarts = "restarting", self.restarts + 1
                 if loop.time() - started > STABLE_AFTER:
@@ -103,23 +108,44 @@ class Worker:
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 # A child can only be asked whether it listens.
-                while not exited.done() and not await self._listens():  # noqa: ASYNC110
+                while not exited.done() and not await self._answers():  # noqa: ASYNC110
                     await asyncio.sleep(POLL)
         except TimeoutError:
             log.error("engine does not listen", model=self.model, seconds=START_TIMEOUT)
             self._process.kill()
-        if not exited.done():
-            self.status = "ready"
-            self._ready.set()
+        else:
+            if not exited.done():
+                self.status = "ready"
+                self._ready.set()
+                await self._watch(exited, self._process)
         await exited
 
-    async def _listens(self) -> bool:
+    async def _watch(
+        self, exited: asyncio.Future[int], process: asyncio.subprocess.Process
+    ) -> None:
+        """Until it ends; one that hangs, though it lives, is ended."""
+        missed = 0
+        while missed < MISSES:
+            done, _ = await asyncio.wait({exited}, timeout=PROBE_EVERY)
+            if done:
+                return
+            missed = 0 if await self._answers() else missed + 1
+        log.error("engine hangs", model=self.model, seconds=MISSES * PROBE_EVERY)
+        process.kill()
+
+    async def _answers(self) -> bool:
+        """Whether the worker's loop turns: it refuses a request that is no upgrade."""
+        writer = None
         try:
-            _, writer = await asyncio.open_unix_connection(str(self._socket))
-        except OSError:
+            async with asyncio.timeout(PROBE_EVERY):
+                reader, writer = await asyncio.open_unix_connection(str(self._socket))
+                writer.write(b"GET /health HTTP/1.1\r\nHost: engine\r\n\r\n")
+                return bool(await reader.read(1))
+        except (OSError, TimeoutError):
             return False
-        writer.close()
-        return True
+        finally:
+            if writer is not None:
+                writer.close()
 
     async def _stop(self) -> None:
         if self._process is None or self._process.returncode is not None:

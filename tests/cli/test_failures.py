@@ -54,7 +54,7 @@ def test_a_limit(shell: Shell, gateway: Gateway) -> None:
 
 
 def test_an_unknown_model_shows_its_neighbours(shell: Shell) -> None:
-    assert "did you mean local/hibari:en?" in shell.fails(2, "say", "Hi.", "-m", "local/hibary:en")
+    assert "did you mean local/hibari:en" in shell.fails(2, "say", "Hi.", "-m", "local/hibary:en")
     line = shell.fails(2, "transcribe", "-", "--raw", "16000", "-m", "moonshine")
     assert "local/moonshine:tiny-en" in line
 
@@ -94,7 +94,7 @@ def test_an_unknown_certificate(shell: Shell, tmp_path: Path) -> None:
         url = f"https://{started.address}"
         for args in (("models", "--url", url), ("say", "Hello.", "--url", url)):
             assert "name its certificate with --ca" in shell.fails(3, *args)
-        assert b"no tts model" in shell.run(*args, "--ca", certificate).stderr
+        assert b"cannot be used" in shell.run(*args, "--ca", certificate).stderr
         shell.environ["SSL_CERT_FILE"] = certificate
         assert "has no models" in shell.run("models", "--url", url).stderr.decode()
     finally:

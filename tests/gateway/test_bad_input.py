@@ -28,6 +28,13 @@ def error(talk: Talk) -> dict[str, Any]:
         ('{"type":"text"}', "invalid_request", "text", "missing required field"),
         ('{"type":"text","text":5}', "invalid_request", "text", "got `int`"),
         ("plain words", "invalid_request", None, "not JSON"),
+        ("[" * 100_000, "invalid_request", None, "not JSON"),
+        (
+            '{"type":"init","x":' + "[" * 2000 + "]" * 2000 + "}",
+            "invalid_request",
+            None,
+            "not JSON",
+        ),
         ("[1,2,3]", "invalid_request", "type", "not array"),
         ('{"text":"no type"}', "invalid_request", "type", "no `type`"),
         (b"\0\1\0\1", "invalid_request", "audio", "audio on a text-to-speech socket"),

@@ -190,3 +190,23 @@ def test_audio_chunks_are_whole_samples(gateway: Gateway) -> None:
         talk.say(type="text", text=SENTENCE, flush=True)
         chunks = [m for m in talk.until("audio_end") if m["type"] == "audio_chunk"]
     assert all(len(base64.b64decode(m["data"])) % 4 == 0 for m in chunks)
+
+
+def test_text_without_a_sound_in_this_voice_is_told(gateway: Gateway) -> None:
+    with gateway.speech() as talk:
+        talk.say(type="text", text="你好，世界。", flush=True)
+        kinds = {m["type"]: m for m in talk.until("audio_end")}
+        assert kinds["warning"]["code"] == "nothing_spoken"
+        assert kinds["audio_end"]["duration"] == 0
+        talk.say(type="text", text="🙂", flush=True)
+        assert "warning" not in [m["type"] for m in talk.until("audio_end")]
+
+
+def test_more_text_than_can_be_spoken_is_refused(gateway: Gateway) -> None:
+    with gateway.speech() as talk:
+        for _ in range(14):
+            talk.say(type="text", text="A flood of words without an end. " * 2500, flush=True)
+        messages = talk.rest()
+        [error] = [m for m in messages if m["type"] == "error"]
+        assert (error["code"], error["retryable"]) == ("backpressure", True)
+        assert talk.socket.close_code == 1013

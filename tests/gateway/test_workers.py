@@ -123,3 +123,14 @@ def test_a_worker_that_cannot_start_says_why(args: tuple[str, ...], words: str) 
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_a_worker_that_hangs_is_started_again(own: Gateway) -> None:
+    """Stopped, not dead: it takes connections and answers nobody."""
+    hanging = worker(own, "local/hibari:en")
+    os.kill(hanging, signal.SIGSTOP)
+    assert gone(hanging), "the supervisor did not notice"
+    own.wait_ready()
+    with own.speech() as talk:
+        assert talk.utterance("Awake again.")
+    assert "engine hangs" in own.logged()

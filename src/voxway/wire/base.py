@@ -62,7 +62,7 @@ def parser(type: Any) -> Callable[[Frame], Any]:
             return read(frame)
         except msgspec.ValidationError as error:
             raise invalid(str(error)) from None
-        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise ProtocolError(f"not JSON: {error}") from None
 
     return parse
@@ -71,7 +71,7 @@ def parser(type: Any) -> Callable[[Frame], Any]:
 def invalid(text: str) -> ProtocolError:
     """A ProtocolError from msgspec's message, with the field's path as its parameter."""
     found = _PATH.search(text)
-    path = found.group(1) if found else ""
+    path = found.group(1) if found and "..." not in found.group(1) else ""
     if missing := _FIELD.search(text):
         path = f"{path}.{missing.group(1)}" if path else missing.group(1)
     reason = _PATH.sub("", text)

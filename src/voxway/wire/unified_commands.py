@@ -31,7 +31,7 @@ def read_command(frame: str) -> m.CommandMsg:
     try:
         message: m.CommandMsg = _command(frame)
         return message
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return _read_tolerantly(_any(frame))
 
 

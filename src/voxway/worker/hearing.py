@@ -47,8 +47,7 @@ class HearingSession:
         self._inbox = Inbox()
         self._queued = 0
         self._is_gone = False
-        self._hearing: Hearing | None = None
-        self._decoder: Decoder | None = None
+        self._is_started = False
 
     def opened(self, socket: Socket) -> None:
         self._line.open(socket)
@@ -88,29 +87,29 @@ class HearingSession:
                 raise ProtocolError(f"{type(command).__name__} is not for a recognizer")
 
     def _open(self) -> None:
-        if self._hearing is None:
+        if not self._is_started:
             self._start(ListenOptions())
 
     def _start(self, options: ListenOptions) -> None:
-        if self._hearing is not None:
+        if self._is_started:
             raise ProtocolError("init: the session is configured already", param="type")
         given = AudioFormat(
             options.encoding or "linear16", options.sample_rate or self._ear.sample_rate
         )
-        self._decoder = Decoder(given, self._ear.sample_rate)
-        self._hearing = self._ear.listen(options)
-        self._job.start(self._work)
+        decoder = Decoder(given, self._ear.sample_rate)
+        self._is_started = True
+        self._job.start(lambda: self._work(options, decoder))
         self._line.say(Ready("engine", encoding=given.encoding, sample_rate=given.sample_rate))
 
-    async def _work(self) -> None:
-        assert self._hearing is not None
-        assert self._decoder is not None
+    async def _work(self, options: ListenOptions, decoder: Decoder) -> None:
+        # The first session with speakers loads their model: not on the loop.
+        hearing = await self._turns.take(lambda: self._ear.listen(options))
         try:
-            while await self._step(self._hearing, self._decoder):
+            while await self._step(hearing, decoder):
                 await self._line.until_writable()
         finally:
-            self._hearing.close()
-            self._decoder.close()
+            hearing.close()
+            decoder.close()
 
     async def _step(self, hearing: Hearing, decoder: Decoder) -> bool:
         """One turn of the recognizer; False when the session is over."""

@@ -38,6 +38,8 @@ class Host:
         self._open = 0
 
     async def accept(self, request: Request) -> Refusal | Acceptance:
+        if request.path == "/health":
+            return Refusal(426, b'{"status":"ok"}', {"Content-Type": "application/json"})
         if self._open >= self._capacity:
             body = b'{"error":"backpressure","message":"all streams of this engine are in use"}'
             return Refusal(503, body, {"Retry-After": "2", "Content-Type": "application/json"})

@@ -15,7 +15,7 @@ from ..audio.encode import Encoder
 from ..audio.formats import AudioFormat
 from ..audio.slicing import slices
 from ..engines.base import Spoken, Voice
-from ..errors import ProtocolError
+from ..errors import ProtocolError, UpstreamError
 from ..events import (
     Audio,
     Clear,
@@ -33,14 +33,17 @@ from ..events import (
     SpeakOptions,
     Start,
     Text,
+    Warning,
     Words,
 )
 from ..net.base import Socket
+from ..text.sentences import speakable
 from ..wire.base import Frame
 from ..wire.unified import Server, Style
 from .line import Inbox, Job, Line, Turns, receive
 
 STYLE = Style("tts", binary_audio=True, terminals="audio_end")
+MAX_QUEUED = 1_000_000  # characters that may wait: reading cannot pause, a clear must overtake
 CHUNK_MS = 100  # no frame of audio is longer
 FIRST_SECONDS = 0.2
 LONGEST_SENTENCE = 3600.0  # seconds: longer than any
@@ -58,6 +61,8 @@ class SpeakingSession:
         self._epoch = 0
         self._segments = 0
         self._spoken = 0.0  # seconds since the last flush
+        self._unspoken = ""  # text since the last flush, of which nothing was heard yet
+        self._queued = 0  # characters in the inbox
         self._configure(SpeakOptions())
 
     def opened(self, socket: Socket) -> None:
@@ -96,16 +101,12 @@ class SpeakingSession:
                         sample_rate=self._format.sample_rate,
                     )
                 )
-            case Text() | Flush() | Configure():
+            case Text():
+                self._take_text(command)
+            case Flush() | Configure():
                 self._inbox.put(command)
             case Clear():
-                self._epoch += 1
-                for dropped in self._inbox.clear():
-                    if isinstance(dropped, Configure):
-                        self._change(dropped)
-                self._spoken = 0.0
-                self._encoder = Encoder(self._format, self._voice.sample_rate)
-                self._line.say(Cleared())
+                self._abort()
             case KeepAlive(reply=reply):
                 if reply:
                     self._line.say(KeepAlive())
@@ -116,11 +117,33 @@ class SpeakingSession:
             case _:
                 raise ProtocolError(f"{type(command).__name__} is not for a voice")
 
+    def _take_text(self, command: Text) -> None:
+        self._queued += len(command.text)
+        if self._queued > MAX_QUEUED:
+            raise UpstreamError(
+                f"{self._queued} characters wait to be spoken, over {MAX_QUEUED}",
+                code="backpressure",
+            )
+        self._inbox.put(command)
+
+    def _abort(self) -> None:
+        self._epoch += 1
+        for dropped in self._inbox.clear():
+            if isinstance(dropped, Configure):
+                self._change(dropped)
+        self._queued = 0
+        self._unspoken = ""
+        self._spoken = 0.0
+        self._encoder = Encoder(self._format, self._voice.sample_rate)
+        self._line.say(Cleared())
+
     async def _work(self) -> None:
         while True:
             command = await self._inbox.get()
             epoch = self._epoch
             if isinstance(command, Text):
+                self._queued -= len(command.text)
+                self._unspoken += command.text
                 await self._speak(command.text, epoch)
             elif isinstance(command, Flush):
                 await self._end_utterance(epoch)
@@ -136,6 +159,7 @@ class SpeakingSession:
         while (made := await self._make(sentences, encoder, epoch)) is not None:
             spoken, data = made
             self._segments += 1
+            self._unspoken = ""
             id = f"seg_{self._segments}"
             self._line.say(SegmentStart(id, spoken.text))
             self._send(data)
@@ -181,8 +205,10 @@ class SpeakingSession:
         if epoch != self._epoch:
             return
         self._send(tail)
+        if not self._spoken and speakable(self._unspoken):
+            self._line.say(Warning("nothing_spoken", "the voice has no sounds for this text"))
         self._line.say(Flushed(round(self._spoken, 3)))
-        self._spoken = 0.0
+        self._spoken, self._unspoken = 0.0, ""
 
     def _send(self, data: bytes) -> None:
         for piece in slices(data, self._format, CHUNK_MS):
