@@ -123,7 +123,8 @@ def document(handlers: Sequence[HTTPRouteHandler | Router]) -> Json:
         components=Components(security_schemes=dict(SECURITY)),
         use_handler_docstrings=True,
     )
-    whole = Litestar(handlers, openapi_config=config).openapi_schema.to_schema()
+    described = Litestar(handlers, openapi_config=config, logging_config=None)
+    whole = described.openapi_schema.to_schema()
     structs = (ErrorBody, BridgeSpeech, PlainSpeech, SpeechEvent, Wishes, JsonUpload)
     whole["components"]["schemas"] |= schema_components(structs, ref_template=REF)[1]
     for path, item in whole["paths"].items():
