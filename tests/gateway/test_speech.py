@@ -194,7 +194,7 @@ def test_audio_chunks_are_whole_samples(gateway: Gateway) -> None:
 
 def test_text_without_a_sound_in_this_voice_is_told(gateway: Gateway) -> None:
     with gateway.speech() as talk:
-        talk.say(type="text", text="你好，世界。", flush=True)
+        talk.say(type="text", text="你好世界。", flush=True)
         kinds = {m["type"]: m for m in talk.until("audio_end")}
         assert kinds["warning"]["code"] == "nothing_spoken"
         assert kinds["audio_end"]["duration"] == 0
@@ -210,3 +210,15 @@ def test_more_text_than_can_be_spoken_is_refused(gateway: Gateway) -> None:
         [error] = [m for m in messages if m["type"] == "error"]
         assert (error["code"], error["retryable"]) == ("backpressure", True)
         assert talk.socket.close_code == 1013
+
+
+@pytest.mark.parametrize("encoding", ["mp3", "opus"])
+def test_a_bit_rate_is_honoured(gateway: Gateway, encoding: str) -> None:
+    sizes = []
+    for bit_rate in (32_000, 128_000):
+        with gateway.speech(encoding=encoding, sample_rate=24000, bit_rate=bit_rate) as talk:
+            sizes.append(len(talk.utterance(SENTENCE)))
+    assert sizes[1] > 2.5 * sizes[0]
+    with gateway.open("/v1/tts/local/hibari:en") as talk:
+        talk.say(type="init", config={"encoding": encoding, "bit_rate": 5})
+        assert talk.hear()["param"] == "bit_rate"

@@ -19,7 +19,16 @@ HIBARI = Model(
     encodings=OUTPUT_ENCODINGS,
     default_rate=24_000,
     speeds=(0.5, 2.0),
-    capabilities=("flush", "clear", "cancel", "segments", "speed", "word_timestamps", "seed"),
+    capabilities=(
+        "flush",
+        "clear",
+        "cancel",
+        "segments",
+        "speed",
+        "word_timestamps",
+        "seed",
+        "bit_rate",
+    ),
     backends=ENGINE,
 )
 MOONSHINE = Model(

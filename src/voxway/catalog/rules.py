@@ -28,6 +28,7 @@ CAPABILITIES: dict[Kind, tuple[str, ...]] = {
         "speed",
         "word_timestamps",
         "seed",
+        "bit_rate",
         "contexts",
         "ssml",
         "voice_cloning",

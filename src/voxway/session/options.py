@@ -19,6 +19,8 @@ from ..events import ListenOptions, SpeakOptions, Warning
 Options = TypeVar("Options", SpeakOptions, ListenOptions)
 T = TypeVar("T")
 
+BIT_RATES = (8_000, 320_000)  # bits per second of mp3 and opus
+
 # Options that are on or off -> the capability a model needs for them.
 NEEDS = {"word_timestamps": "word_timestamps", "vad_events": "vad", "diarization": "diarization"}
 
@@ -33,6 +35,7 @@ class Resolver:
 
     def speech(self, options: SpeakOptions) -> SpeakOptions:
         """Speaking options in force. Raises ConfigError naming the field, the value, the bounds."""
+        checked_bit_rate(options.extra.get("bit_rate"))
         encoding = self._encoding(options.encoding)
         return self._without_unknown(
             msgspec.structs.replace(
@@ -132,6 +135,13 @@ class Resolver:
 
     def _warn(self, option: str, message: str) -> None:
         self.warnings.append(Warning("unsupported_option", message, option[:60]))
+
+
+def checked_bit_rate(wanted: object) -> None:
+    """Raises ConfigError for a bit rate that no encoder could give."""
+    least, most = BIT_RATES
+    if wanted is not None and not (isinstance(wanted, int) and least <= wanted <= most):
+        raise ConfigError(f"bit_rate {wanted!r} is outside {least}-{most}", param="bit_rate")
 
 
 def knows(model: Model, language: str) -> bool:

@@ -364,6 +364,7 @@ def _init(options: Options | None) -> m.InitMsg:
                 enable_word_timestamps=o.word_timestamps,
                 pronunciation=_pronunciation(o.pronunciation),
                 seed=o.extra.get("seed"),
+                bit_rate=o.extra.get("bit_rate"),
             )
             return m.InitMsg(voice=o.voice, config=config)
         case ListenOptions() as o:

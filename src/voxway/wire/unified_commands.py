@@ -104,6 +104,10 @@ def reference(given: m.Pronunciation | None, where: str) -> Pronunciation | None
 def start_from(message: m.InitMsg, task: Task, extra: dict[str, Any]) -> Start:
     """The vocabulary's form of `init`."""
     c = message.config
+    # Of these the catalog says which model takes them.
+    named = {
+        name: value for name in ("seed", "bit_rate") if (value := getattr(c, name)) is not None
+    }
     partials = (c.enable_partials, c.enable_partial_transcripts)
     options: Options
     if task == "tts":
@@ -115,7 +119,7 @@ def start_from(message: m.InitMsg, task: Task, extra: dict[str, Any]) -> Start:
             speed=c.speed,
             word_timestamps=c.enable_word_timestamps,
             pronunciation=reference(c.pronunciation, "config.pronunciation"),
-            extra=extra if c.seed is None else extra | {"seed": c.seed},
+            extra=extra | named,
         )
     else:
         options = ListenOptions(

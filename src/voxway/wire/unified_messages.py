@@ -38,6 +38,7 @@ class Config(Struct, frozen=True, omit_defaults=True):
     enable_diarization: bool = False
     enable_word_timestamps: bool = False
     seed: int | None = None
+    bit_rate: int | None = None
     pronunciation: Pronunciation | None = None
     audio_transport: Literal["binary", "json"] | None = None
     terminal: Literal["both", "audio_end", "flushed"] | None = None

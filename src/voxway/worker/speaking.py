@@ -85,10 +85,14 @@ class SpeakingSession:
         self._format = AudioFormat(
             options.encoding or "linear16", options.sample_rate or self._voice.sample_rate
         )
-        self._encoder = Encoder(self._format, self._voice.sample_rate)
+        self._encoder = self._new_encoder()
         # Encoding a whole sentence to mp3 takes longer than making it: its first part goes first.
         first = FIRST_SECONDS if not self._format.frame_bytes else LONGEST_SENTENCE
         self._first_bytes = round(first * self._voice.sample_rate) * 2
+
+    def _new_encoder(self) -> Encoder:
+        bit_rate = self._options.extra.get("bit_rate")
+        return Encoder(self._format, self._voice.sample_rate, bit_rate=bit_rate)
 
     def _command(self, command: Event) -> None:
         match command:
@@ -134,7 +138,7 @@ class SpeakingSession:
         self._queued = 0
         self._unspoken = ""
         self._spoken = 0.0
-        self._encoder = Encoder(self._format, self._voice.sample_rate)
+        self._encoder = self._new_encoder()
         self._line.say(Cleared())
 
     async def _work(self) -> None:
