@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from speech import clip
-from voxway.engines import align
 from voxway.engines.align import Aligner
 from voxway.engines.hibari import HibariVoice
 from voxway.events import SpeakOptions
@@ -56,9 +55,8 @@ def test_whatever_the_text_words_are_kept_in_order_and_within(text: str, aligner
         assert not edges or edges[-1] <= len(pcm) / 32_000
 
 
-def test_it_does_not_learn_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(align, "_MAX_LEARNED", 3)
-    aligner = Aligner()
+def test_it_does_not_learn_without_bound() -> None:
+    aligner = Aligner(max_learned=3)
     pcm, text = clip("goforward.raw")
     for i in range(4):
         aligner.align(pcm, f"{text} 1{i} 2{i}")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from speech import CLIPS, SENTENCES, clip, normalise, wer
-from voxway.engines import moonshine
 from voxway.engines.hibari import HibariVoice
 from voxway.engines.moonshine import MoonshineEar
 from voxway.events import ListenOptions, SpeakOptions, SpeechStarted, Transcript, UtteranceEnd
@@ -133,11 +132,8 @@ def test_word_times_agree_with_the_voice(voice: HibariVoice, hear: Hear) -> None
     assert sum(offset <= 0.12 for offset in offsets) >= 0.85 * len(offsets)
 
 
-def test_a_long_stream_is_renewed_in_a_pause_and_loses_nothing(
-    ear: MoonshineEar, say: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(moonshine, "_RENEW_AFTER", 2.0)
-    hearing = ear.listen(ListenOptions(partials=False))
+def test_a_long_stream_is_renewed_in_a_pause_and_loses_nothing(say: Say) -> None:
+    hearing = MoonshineEar(renew_after=2.0).listen(ListenOptions(partials=False))
     texts = [SENTENCES[i] for i in (0, 13, 15)]
     pcm = b"".join(say(text) + bytes(32_000 * 3) for text in texts)
     replies = feed(hearing.feed, pcm) + hearing.finalize()

@@ -32,7 +32,8 @@ _PHONES = dict(zip(_PHONE_TABLE.split()[::2], _PHONE_TABLE.split()[1::2], strict
 class Aligner:
     """Aligns one text at a time; several threads may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_learned: int = _MAX_LEARNED) -> None:
+        self._max_learned = max_learned
         self._lock = Lock()
         self._decoder: Any = None
         self._rules: Any = None
@@ -79,7 +80,7 @@ class Aligner:
 
     def _key(self, word: str) -> str | None:
         """What the decoder calls `word`, taught if need be; None if it has no English sound."""
-        if self._decoder is None or len(self._learned) > _MAX_LEARNED:
+        if self._decoder is None or len(self._learned) > self._max_learned:
             self._decoder, self._learned = _decoder(), {}
         bare = word.lower().replace("’", "'").strip("'\".,;:!?()[]{}-–—…“”‘")  # noqa: RUF001
         if bare.isascii() and bare.replace("'", "").isalpha() and self._decoder.lookup_word(bare):

@@ -47,7 +47,8 @@ class MoonshineEar:
 
     sample_rate = SAMPLE_RATE
 
-    def __init__(self) -> None:
+    def __init__(self, renew_after: float = _RENEW_AFTER) -> None:
+        self._renew_after = renew_after
         self._plain = Transcriber()
         self._diarizing: Transcriber | None = None
         self._aligner = Aligner()
@@ -56,7 +57,7 @@ class MoonshineEar:
     def listen(self, options: ListenOptions) -> MoonshineHearing:
         """Open one stream. Raises UpstreamError if the library does not give one."""
         transcriber = self._with_speakers() if options.diarization else self._plain
-        return MoonshineHearing(transcriber.open(), self._aligner, options)
+        return MoonshineHearing(transcriber.open(), self._aligner, options, self._renew_after)
 
     def _with_speakers(self) -> Transcriber:
         with self._lock:
@@ -69,7 +70,10 @@ class MoonshineHearing:
     """One stream. Speakers of `diarization` are numbered from 0 in order of appearance; after a
     finalize the same speaker gets a new number."""
 
-    def __init__(self, stream: Stream, aligner: Aligner, options: ListenOptions) -> None:
+    def __init__(
+        self, stream: Stream, aligner: Aligner, options: ListenOptions, renew_after: float
+    ) -> None:
+        self._renew_after = renew_after
         self._stream = stream
         self._aligner = aligner
         self._options = options
@@ -234,7 +238,7 @@ class MoonshineHearing:
         would forget them."""
         pause = self._heard - max(self._last_end, self._origin)
         age = self._heard - self._origin
-        if self._open or self._options.diarization or pause < _PAUSE or age < _RENEW_AFTER:
+        if self._open or self._options.diarization or pause < _PAUSE or age < self._renew_after:
             return []
         replies: list[Reply] = []
         for line in self._new(self._stream.end()):
