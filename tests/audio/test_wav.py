@@ -147,7 +147,7 @@ def test_a_header_is_taken_off_however_it_is_cut(lengths: list[int]) -> None:
     stripper = RiffStripper()
     out = b"".join(map(stripper.feed, split(FILE + b"LIST of tags", lengths)))
     assert out + stripper.flush() == AUDIO
-    assert stripper.stripped
+    assert stripper.header is not None
     assert stripper.header == header_of(FILE)
 
 
@@ -156,7 +156,7 @@ def test_what_has_no_header_passes_untouched(data: bytes, lengths: list[int]) ->
     stripper = RiffStripper()
     out = b"".join(map(stripper.feed, split(data, lengths)))
     assert out + stripper.flush() == data
-    assert not stripper.stripped
+    assert stripper.header is None
 
 
 def test_a_header_that_never_ends_was_audio() -> None:

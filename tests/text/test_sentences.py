@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxway.text.sentences import Segmenter, speakable, split_long
+from voxway.text.sentences import Segmenter, speakable
 
 WHOLE = [
     "Dr. Smith met Mr. Jones and Mrs. Brown in St. Louis.",
@@ -143,7 +143,6 @@ LONG = [
 def test_long_text_is_cut_where_one_would_breathe(
     text: str, max_chars: int, pieces: list[str]
 ) -> None:
-    assert split_long(text, max_chars) == pieces
     assert segmented(text, max_chars=max_chars) == pieces
 
 
@@ -181,10 +180,3 @@ def test_words_stay_whole(words: list[str], step: int) -> None:
     text = " ".join(words)
     sentences = segmented(text, *range(0, len(text), step), max_chars=40)
     assert " ".join(sentences).split() == text.split()
-
-
-@given(ANY_TEXT, st.integers(4, 60))
-def test_split_long_keeps_all(text: str, max_chars: int) -> None:
-    pieces = split_long(text, max_chars)
-    assert "".join("".join(pieces).split()) == "".join(text.split())
-    assert all(0 < len(piece) <= max_chars for piece in pieces)

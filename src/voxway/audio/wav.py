@@ -122,11 +122,6 @@ class RiffStripper:
         self._held: bytes | None = b""  # None: the start has been seen
         self._left: int | None = None  # bytes of audio still to come, if known
 
-    @property
-    def stripped(self) -> bool:
-        """A header was found and removed."""
-        return self.header is not None
-
     def feed(self, data: bytes) -> bytes:
         """The audio among `data` and what was held back; nothing while a header is incomplete."""
         if self._held is None:

@@ -59,17 +59,6 @@ def speakable(text: str) -> bool:
     return any(char.isalnum() for char in text)
 
 
-def split_long(text: str, max_chars: int = MAX_CHARS) -> list[str]:
-    """`text` in pieces of at most `max_chars` characters, cut where a speaker would breathe."""
-    pieces = []
-    start = _skip_blanks(text, 0)
-    while len(text) - start > max_chars:
-        end = _breath(text, start, start + max_chars)
-        pieces.append(text[start:end].strip())
-        start = _skip_blanks(text, end)
-    return [*pieces, text[start:].strip()] if start < len(text) else pieces
-
-
 class Segmenter:
     """Collects text and gives whole sentences. No sentence is longer than `max_chars`."""
 
