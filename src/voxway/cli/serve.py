@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import secrets
 import signal
@@ -26,6 +25,7 @@ from msgspec import Struct
 
 from .. import config, telemetry
 from ..auth import Keys
+from ..client.gateway import is_loopback
 from ..dialling import Dialler
 from ..errors import ConfigError
 from ..gateway import Gateway
@@ -101,12 +101,6 @@ def loopback_key(host: str, data_dir: Path) -> dict[str, str]:
         file.write(key + "\n")
     typer.echo(f"voxway: made a key for this machine (shown once, kept in {path}): {key}")
     return {key: "local"}
-
-
-def is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 async def serve(
