@@ -12,9 +12,8 @@ from urllib.parse import quote
 from voxway.events import Audio, Event, Failed, Flush, Ready, Start, Text
 from voxway.net import pico
 from voxway.net.base import Socket
-from voxway.wire.base import Endpoint, Frame, decode
+from voxway.wire.base import Endpoint, Frame, Task, decode
 from voxway.wire.unified import Client, Style
-from voxway.wire.unified_commands import Task
 
 from .process import KEY
 

@@ -15,8 +15,7 @@ from msgspec import Struct
 
 from voxway.net import pico
 from voxway.net.base import Socket
-from voxway.wire.base import Endpoint, Frame
-from voxway.wire.unified_commands import Task
+from voxway.wire.base import Endpoint, Frame, Task
 
 from .call import EAR, VOICE, endpoint, now
 from .flow import PERIOD, Gauge, Pump

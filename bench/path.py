@@ -21,9 +21,8 @@ from voxway.relay import Relay, Session
 from voxway.session.actions import Brief, Identity
 from voxway.session.stt import SttSession
 from voxway.session.tts import TtsSession
-from voxway.wire.base import Frame
+from voxway.wire.base import Frame, Task
 from voxway.wire.unified import Client, Server, Style
-from voxway.wire.unified_commands import Task
 
 from .call import MODELS
 from .flow import PERIOD

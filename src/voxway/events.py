@@ -92,24 +92,28 @@ class KeepAlive(Event, frozen=True):
 
 class Malformed(Event, frozen=True):
     """A frame its wire does not allow. The session decides what that costs. `is_ignorable`: the
-    route is one where such a thing is only warned of; `is_start`: it was to configure."""
+    route is one where such a thing is only warned of; `is_start`: it was to configure;
+    `is_fatal`: its wire closes the socket for it."""
 
     message: str
     code: str = "invalid_request"
     param: str | None = None
     is_ignorable: bool = False
     is_start: bool = False
+    is_fatal: bool = False
 
 
 # Commands: client -> upstream
 
 
 class Start(Event, frozen=True):
-    """Configure the session. Said once; a session that starts without it uses the defaults.
-    `tag` is the client's own name for the conversation, for logs."""
+    """Configure the session, or a context of it. Said once each; what starts without it uses the
+    defaults. `tag` is the client's own name for the conversation, for logs. `is_again`: the client
+    opens an open session once more, in another dialect."""
 
     options: Options | None = None
     tag: str = ""
+    is_again: bool = False
 
 
 class Text(Event, frozen=True):
@@ -141,7 +145,8 @@ class Configure(Event, frozen=True):
 
 
 class Finish(Event, frozen=True):
-    """No more input: deliver the rest, then end. With `abort`, end at once."""
+    """No more input: deliver the rest, then end. With `abort`, end at once. With a context, only
+    that one ends, with an `Ended` of its own."""
 
     abort: bool = False
 
@@ -201,7 +206,7 @@ class SpeechStarted(Event, frozen=True):
 class Transcript(Event, frozen=True):
     """What was heard. Partials (`final=False`) replace each other until their final.
     `from_finalize` marks the one answer that every `Flush` gets, with empty text if need be.
-    `start` is the segment's offset in the stream."""
+    `start` is the segment's offset in the stream. `is_endpoint`: a final that a pause ended."""
 
     text: str
     final: bool
@@ -211,6 +216,7 @@ class Transcript(Event, frozen=True):
     start: float | None = None
     duration: float | None = None
     words: tuple[Word, ...] = ()
+    is_endpoint: bool = True
 
 
 class UtteranceEnd(Event, frozen=True):
@@ -239,7 +245,7 @@ class Failed(Event, frozen=True):
 
 
 class Ended(Event, frozen=True):
-    """The last event of a session."""
+    """The last event of a session, or of one context of it."""
 
     reason: str = ""
     usage: Usage | None = None

@@ -8,8 +8,8 @@ from contextlib import aclosing
 
 from ..errors import UpstreamError
 from ..events import Ended, Event, Failed, KeepAlive, Malformed
+from ..wire.base import Task
 from ..wire.unified import Client, Style
-from ..wire.unified_commands import Task
 from .connection import Connection, connect
 from .failures import UnreachableError, ended, ends_session, failed
 from .gateway import Gateway

@@ -19,8 +19,7 @@ from msgspec import Struct
 
 from .. import config
 from ..errors import ConfigError
-from ..wire.base import Endpoint
-from ..wire.unified_commands import Task
+from ..wire.base import Endpoint, Task
 
 DEFAULT_URL = "ws://127.0.0.1:8080"
 DEFAULT_PORT = 8080  # of an address that has neither scheme nor port

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from ..errors import ProtocolError
+from ..errors import ErrorBody, GatewayError, ProtocolError, refused
 from ..events import Event, Malformed
+from .policies import Policy
 
 Frame = str | bytes
+Task = Literal["tts", "stt"]
+T = TypeVar("T", bound=Struct)
 
 
 class Codec(Protocol):
@@ -32,6 +36,18 @@ class Codec(Protocol):
         ...
 
 
+class Dialect(Codec, Protocol):
+    """The gateway's side of a wire: what a client speaks to us."""
+
+    def opening(self) -> Iterable[Event]:
+        """What the client said by connecting: a `Start` where the URL is the configuration."""
+        ...
+
+    def closing(self, code: int, reason: str) -> tuple[int, str]:
+        """How this wire closes a socket. `reason` is an error code of ours, or what ended it."""
+        ...
+
+
 class Endpoint(Struct, frozen=True):
     """Where a client codec connects. `unix` is a socket path that replaces the URL's host."""
 
@@ -39,6 +55,107 @@ class Endpoint(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     subprotocols: tuple[str, ...] = ()
     unix: str | None = None
+
+
+class Address(Struct, frozen=True):
+    """A provider as the catalog has it: its address, its own name of the model, and our key."""
+
+    url: str
+    model: str
+    key: str = ""
+
+    def join(self, path: str, scheme: Literal["ws", "http"] = "ws", **query: Any) -> str:
+        """The URL of a path there, after the path that the address may have itself. Parameters
+        that are None are left out, lists are repeated."""
+        given = {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in query.items()
+            if value is not None
+        }
+        parts = urlsplit(self.url)
+        secure = "s" if parts.scheme.endswith("s") else ""
+        base = f"{scheme}{secure}://{parts.netloc}{parts.path.rstrip('/')}{path}"
+        return f"{base}?{urlencode(given, doseq=True)}" if given else base
+
+
+class Opening(Struct, frozen=True):
+    """What an upgrade request says in a native dialect. `path` has the named parts of its path,
+    `model` is the id in our catalog."""
+
+    query: tuple[tuple[str, str], ...] = ()
+    path: Mapping[str, str] = {}
+    request_id: str = ""
+    model: str = ""
+
+    def read(self, type: type[T]) -> tuple[T, dict[str, Any]]:
+        """The query as a struct (repeated parameters where it has a list), and what it has no
+        field for. Raises ProtocolError that names the parameter."""
+        fields = {field.encode_name: field for field in msgspec.structs.fields(type)}
+        known: dict[str, Any] = {}
+        rest: dict[str, Any] = {}
+        for name, value in self.query:
+            if name not in fields:
+                rest[name] = value
+            elif "tuple" in str(fields[name].type):
+                known.setdefault(name, []).append(value)
+            else:
+                known.setdefault(name, value)
+        try:
+            return msgspec.convert(known, type, strict=False), rest
+        except msgspec.ValidationError as error:
+            raise invalid(str(error)) from None
+
+
+class Marks(Struct, frozen=True):
+    """How a frame of a dialect is told from a unified one, on a socket that takes both: the values
+    of `type` (letter case counts), objects without `type`, bare words, any bare text."""
+
+    types: frozenset[str] = frozenset()
+    untyped: bool = False
+    words: frozenset[str] = frozenset()
+    bare_text: bool = False
+
+
+class Refused(Struct, frozen=True):
+    """An HTTP answer instead of an upgrade."""
+
+    status: int
+    body: ErrorBody | Any
+    headers: Mapping[str, str] = {}
+
+
+def refuse_plainly(error: GatewayError, request_id: str) -> Refused:
+    """The refusal of wires that have no shape of their own."""
+    body, headers = refused(error, request_id)
+    return Refused(body.status, body, headers)
+
+
+def no_headers(request_id: str) -> Mapping[str, str]:
+    return {}
+
+
+class Wire(Struct, frozen=True, kw_only=True):
+    """One protocol: its two sides, where each is met, and what its provider asks for.
+
+    `paths` are patterns of the provider's own routes; `names_model` is the query parameter there
+    with the provider's name of the model. `headers` are those of an accepted upgrade, by request
+    id. `key_in` reads a key out of the first message, where clients may put it there; `is_polite`:
+    refusals are told in the open socket, since its clients expect no other.
+    """
+
+    task: Task
+    provider: str
+    client: Callable[[Any, Address], Codec]
+    endpoint: Callable[[Any, Address], Endpoint]
+    server: Callable[[Opening], Dialect]
+    paths: tuple[str, ...] = ()
+    names_model: str = "model"
+    marks: Marks = Marks()
+    policy: Policy = Policy()
+    refusal: Callable[[GatewayError, str], Refused] = refuse_plainly
+    headers: Callable[[str], Mapping[str, str]] = no_headers
+    key_in: Callable[[Frame], str] | None = None
+    is_polite: bool = False
 
 
 def decode(codec: Codec, frame: Frame) -> list[Event]:

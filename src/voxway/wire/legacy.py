@@ -24,8 +24,7 @@ from ..events import (
     Words,
 )
 from . import unified
-from .base import Frame, dump
-from .unified_commands import Task
+from .base import Frame, Task, dump
 from .unified_messages import ClearedMsg, FlushedMsg, Message
 
 

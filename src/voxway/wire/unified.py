@@ -45,9 +45,8 @@ from ..events import (
     Words,
 )
 from . import unified_messages as m
-from .base import Frame, dump, parser
+from .base import Frame, Task, dump, parser
 from .unified_commands import (
-    Task,
     UnknownType,
     is_init,
     read_command,

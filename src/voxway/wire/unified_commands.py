@@ -6,16 +6,14 @@ names of earlier generations are accepted; what is still wrong is said with the 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from ..errors import ProtocolError
 from ..events import ListenOptions, Options, Pronunciation, SpeakOptions, Start
 from . import unified_messages as m
-from .base import invalid, parser
-
-Task = Literal["tts", "stt"]
+from .base import Task, invalid, parser
 
 # Names that earlier generations of this protocol gave to the same messages.
 ALIASES = {"input_text": "text", "speak": "text", "synthesize": "text", "start": "init"}
