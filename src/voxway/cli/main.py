@@ -1,4 +1,4 @@
-"""The command line: `voxway serve`, `say`, `transcribe`, `models`, `demo`, `engine`.
+"""The command line: `voxway serve`, `certs`, `say`, `transcribe`, `models`, `demo`, `engine`.
 
 Each command is a file of its own, imported when it is called, so that `--help` stays quick.
 """
@@ -61,6 +61,30 @@ def serve(
     command.run(
         command.Listen(host, port, tls_cert or None, tls_key or None), dev=dev, level=log_level
     )
+
+
+@app.command()
+def certs(
+    directory: Annotated[
+        str, typer.Option("--dir", help="Where to keep them [else VOXWAY_DATA_DIR/certs].")
+    ] = "",
+    hosts: Annotated[
+        list[str] | None,
+        typer.Option("--host", help="Name or address that clients use besides localhost; repeat."),
+    ] = None,
+    days: Annotated[int, typer.Option(help="How long the certificate is good.")] = 365,
+) -> None:
+    """Make a certificate for `serve`, and a development authority that clients can trust.
+
+    The authority is made once; the certificate is made anew each time. No trust of the system is
+    changed: it says which variables let a client trust it.
+
+    \b
+    voxway certs --host gateway.lan --host 10.0.0.7
+    """
+    from . import certs as command
+
+    command.run(directory, hosts or (), days)
 
 
 Url = Annotated[
