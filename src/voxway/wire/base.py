@@ -23,6 +23,22 @@ Frame = str | bytes
 Task = Literal["tts", "stt"]
 T = TypeVar("T", bound=Struct)
 
+# Query parameters with a key, and those that are for the gateway: no options of a model.
+NOT_OPTIONS = frozenset(
+    [
+        "token",
+        "api_key",
+        "access_token",
+        "authorization",
+        "auth_id",
+        "single_use_token",
+        "xi-api-key",
+        "audio",
+        "region",
+        "world-part",
+    ]
+)
+
 
 class Codec(Protocol):
     """One side of one wire. Frames in, events out; events in, frames out."""
@@ -89,13 +105,14 @@ class Opening(Struct, frozen=True):
 
     def read(self, type: type[T]) -> tuple[T, dict[str, Any]]:
         """The query as a struct (repeated parameters where it has a list), and what it has no
-        field for. Raises ProtocolError that names the parameter."""
+        field for, keys left out. Raises ProtocolError that names the parameter."""
         fields = {field.encode_name: field for field in msgspec.structs.fields(type)}
         known: dict[str, Any] = {}
         rest: dict[str, Any] = {}
         for name, value in self.query:
             if name not in fields:
-                rest[name] = value
+                if name not in NOT_OPTIONS:
+                    rest[name] = value
             elif "tuple" in str(fields[name].type):
                 known.setdefault(name, []).append(value)
             else:
@@ -140,7 +157,9 @@ class Wire(Struct, frozen=True, kw_only=True):
     `paths` are patterns of the provider's own routes; `names_model` is the query parameter there
     with the provider's name of the model. `headers` are those of an accepted upgrade, by request
     id. `key_in` reads a key out of the first message, where clients may put it there; `is_polite`:
-    refusals are told in the open socket, since its clients expect no other.
+    refusals are told in the open socket, since its clients expect no other. `quiet`: clients that
+    never say that they are done have their session finished after so long without a frame (0:
+    never).
     """
 
     task: Task
@@ -156,6 +175,7 @@ class Wire(Struct, frozen=True, kw_only=True):
     headers: Callable[[str], Mapping[str, str]] = no_headers
     key_in: Callable[[Frame], str] | None = None
     is_polite: bool = False
+    quiet: float = 0.0
 
 
 def decode(codec: Codec, frame: Frame) -> list[Event]:
