@@ -89,7 +89,7 @@ class Address(Struct, frozen=True):
             if value is not None
         }
         parts = urlsplit(self.url)
-        secure = "s" if parts.scheme.endswith("s") else ""
+        secure = "s" if parts.scheme in ("wss", "https") else ""
         base = f"{scheme}{secure}://{parts.netloc}{parts.path.rstrip('/')}{path}"
         return f"{base}?{urlencode(given, doseq=True)}" if given else base
 
