@@ -96,12 +96,14 @@ class Address(Struct, frozen=True):
 
 class Opening(Struct, frozen=True):
     """What an upgrade request says in a native dialect. `path` has the named parts of its path,
-    `model` is the id in our catalog."""
+    `model` is the id in our catalog. `created` is when it came (ISO 8601, UTC), for wires that say
+    so: they have no clock."""
 
     query: tuple[tuple[str, str], ...] = ()
     path: Mapping[str, str] = {}
     request_id: str = ""
     model: str = ""
+    created: str = ""
 
     def read(self, type: type[T]) -> tuple[T, dict[str, Any]]:
         """The query as a struct (repeated parameters where it has a list), and what it has no
