@@ -14,14 +14,17 @@ from typing import Any
 from msgspec import Struct, structs
 
 from voxway.catalog import LOCAL
+from voxway.events import Options
 from voxway.guard import Guarded
 from voxway.limits import TIERS, Meter
 from voxway.net.base import Receiver
+from voxway.peers import Meet, Way
 from voxway.relay import Relay, Session
 from voxway.session.actions import Brief, Identity
 from voxway.session.stt import SttSession
 from voxway.session.tts import TtsSession
-from voxway.wire.base import Frame, Task
+from voxway.wire.base import Endpoint, Frame, Task
+from voxway.wire.policies import POLICIES
 from voxway.wire.unified import Client, Server, Style
 
 from .call import MODELS
@@ -92,18 +95,21 @@ CASES = (
 
 async def open_rig(style: Style) -> Rig:
     """A relay as the gateway makes it, dialled and ready."""
-    session, upstream_codec = _session(style.task), Client(_engine_style(style.task))
+    session = _session(style.task)
     dialled: list[Receiver] = []
     to_client, to_upstream = Drain(), Drain()
 
-    async def dial(receiver: Receiver) -> None:
+    async def connect(options: Options, meet: Meet) -> None:
+        receiver = meet(Client(_engine_style(style.task)), POLICIES["unified"])
         dialled.append(receiver)
         receiver.opened(to_upstream)
 
     # A clock on which each frame takes its own length: audio faster than that would be held back.
     clock = count(1.0, PERIOD).__next__
-    codecs = (Server(style, "sess_bench"), upstream_codec)
-    relay = Relay(session, codecs, dial, clock, UNMETERED.message_bytes, _ended)
+    model = LOCAL[MODELS[style.task]]
+    way = Way(style.task, model, POLICIES["unified"], lambda _: Endpoint("ws://bench"), connect)
+    codec = Server(style, "sess_bench")
+    relay = Relay(session, codec, way, clock, UNMETERED.message_bytes, _ended)
     client = Guarded(relay, "sess_bench")
     client.opened(to_client)
     client.frame(INIT)

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -68,6 +69,24 @@ def find_credential(
         if name in PARAMETERS and key.strip():
             return Credential(_bare(key.strip()), _echo(subprotocols))
     return None
+
+
+class Bearer(Protocol):
+    """What may carry a key: an upgrade request or an HTTP one."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def query(self) -> Sequence[tuple[str, str]]: ...
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]: ...
+
+
+def credential_of(request: Bearer) -> Credential | None:
+    """The key that a request carries."""
+    return find_credential(request.headers, request.query, request.subprotocols)
 
 
 def _bare(value: str) -> str:

@@ -1,21 +1,31 @@
 """Connecting to whoever answers a visit: an engine worker, or a backend at an address.
 
-The backends of a model are tried in the order in which the catalog gives them.
+The backends of a model are tried in the order in which the catalog gives them. One that says that
+it is full is asked again, a little later each time.
 """
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit
+
+from msgspec import structs
 
 from .catalog import Backend
-from .errors import UpstreamError
-from .net import pico
-from .net.base import Receiver
-from .relay import Dial
+from .catalog.wires import wire_named
+from .errors import LimitError, UpstreamError
+from .events import Options
+from .net import http, pico
+from .net.base import Receiver, Socket, UpgradeRefused
+from .peers import Meet, Way
 from .supervisor import Supervisor
 from .visit import Visit
-from .wire.base import Endpoint
+from .wire.base import Address, Endpoint, Frame, Wire
+from .wire.policies import Policy
+
+RETRIES = (0.25, 0.5, 1.0, 2.0)  # seconds, give or take half, before a full provider is asked again
+SEAT_TIMEOUT = 10.0  # seconds that a session waits for one of the provider's sockets
 
 
 class Dialler:
@@ -24,36 +34,131 @@ class Dialler:
     def __init__(self, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
         self._supervisor = supervisor
         self._environ = environ
+        self._seats: dict[tuple[str, str], asyncio.Semaphore] = {}
 
-    def __call__(self, visit: Visit) -> Dial:
-        async def dial(receiver: Receiver) -> None:
-            *others, last = visit.found.backends
-            for backend in others:
-                try:
-                    return await pico.dial(await self._endpoint(visit, backend), receiver)
-                except UpstreamError:
-                    continue  # the next one may do; only the last one's error is worth telling
-            await pico.dial(await self._endpoint(visit, last), receiver)
+    def __call__(self, visit: Visit) -> Way:
+        first = visit.found.backends[0]
 
-        return dial
+        async def connect(options: Options, meet: Meet) -> None:
+            await self._connect(visit, options, meet)
 
-    async def _endpoint(self, visit: Visit, backend: Backend) -> Endpoint:
+        return Way(
+            visit.wanted.kind,
+            visit.found.model,
+            policy_of(visit),
+            lambda options: self._wire(visit, first).endpoint(options, self._address(visit, first)),
+            connect,
+        )
+
+    async def _connect(self, visit: Visit, options: Options, meet: Meet) -> None:
+        for delay in (*RETRIES, None):
+            try:
+                return await self._try_each(visit, options, meet)
+            except UpgradeRefused as error:
+                is_full = error.status in (429, 503)
+                if not is_full or delay is None:
+                    raise refusal(visit, error) from error
+                wait = min(error.retry_after or delay, RETRIES[-1])
+                await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+
+    async def _try_each(self, visit: Visit, options: Options, meet: Meet) -> None:
+        *others, last = visit.found.backends
+        for backend in others:
+            try:
+                return await self._dial(visit, backend, options, meet)
+            except UpstreamError:
+                continue  # the next one may do; only the last one's error is worth telling
+        await self._dial(visit, last, options, meet)
+
+    async def _dial(self, visit: Visit, backend: Backend, options: Options, meet: Meet) -> None:
+        wire, address = self._wire(visit, backend), self._address(visit, backend)
         if backend.wire == "engine":
-            return await self._supervisor.workers[visit.found.model.id].endpoint()
-        headers = {}
-        if key := self._environ.get(backend.key_variable, ""):
-            headers["Authorization"] = f"Bearer {key}"
-        if visit.found.client_key:
-            headers["X-Slng-Provider-Key"] = visit.asked.provider_key
-        return Endpoint(address(visit, backend), headers)
+            endpoint = await self._supervisor.workers[visit.found.model.id].endpoint()
+        else:
+            endpoint = wire.endpoint(options, address)
+        if visit.found.client_key and backend.wire == "unified":
+            key = {"X-Slng-Provider-Key": visit.asked.provider_key}
+            endpoint = structs.replace(endpoint, headers={**endpoint.headers, **key})
+        receiver = meet(wire.client(options, address), wire.policy)
+        if wire.policy.sockets:
+            receiver = await self._seated(receiver, wire, address)
+        await _connect(endpoint, receiver)
+
+    def _wire(self, visit: Visit, backend: Backend) -> Wire:
+        return wire_named(backend.wire, visit.wanted.kind)
+
+    def _address(self, visit: Visit, backend: Backend) -> Address:
+        """Where and as whom: by the client's own key, if it brought one for this provider."""
+        wire = self._wire(visit, backend)
+        key = self._environ.get(backend.key_variable, "")
+        if visit.found.client_key and wire.provider:
+            key = visit.asked.provider_key
+        is_own_name = wire.provider and visit.wanted.provider == wire.provider
+        named = visit.wanted.named if is_own_name else ""
+        model = named or backend.model or visit.found.model.id
+        return Address(backend.url, model, key)
+
+    async def _seated(self, receiver: Receiver, wire: Wire, address: Address) -> Receiver:
+        """One of the sockets that a provider allows for a key, when it is our turn."""
+        of_key = (address.url, address.key)
+        seats = self._seats.setdefault(of_key, asyncio.Semaphore(wire.policy.sockets))
+        try:
+            async with asyncio.timeout(SEAT_TIMEOUT):
+                await seats.acquire()
+        except TimeoutError:
+            message = f"all {wire.policy.sockets} connections to {wire.provider} are in use"
+            raise LimitError(message, retry_after=SEAT_TIMEOUT) from None
+        return _Seat(receiver, seats)
 
 
-def address(visit: Visit, backend: Backend) -> str:
-    """The bridge of another gateway; a URL that has a path of its own is taken as it is."""
-    url = backend.url.rstrip("/")
-    scheme, rest = url.split("://", 1)
-    url = f"{({'http': 'ws', 'https': 'wss'}).get(scheme, scheme)}://{rest}"
-    if urlsplit(url).path:
-        return url
-    model = quote(backend.model or visit.found.model.id, safe="/:")
-    return f"{url}/v1/bridges/unmute/{visit.wanted.kind}/{model}"
+async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
+    is_there = False
+    try:
+        await (http if endpoint.url.startswith("http") else pico).dial(endpoint, receiver)
+        is_there = True
+    finally:
+        if not is_there and isinstance(receiver, _Seat):
+            receiver.release()
+
+
+def policy_of(visit: Visit) -> Policy:
+    """The first backend's; of contexts, what every backend can carry."""
+    policies = [wire_named(b.wire, visit.wanted.kind).policy for b in visit.found.backends]
+    return structs.replace(policies[0], contexts=min(policy.contexts for policy in policies))
+
+
+def refusal(visit: Visit, error: UpgradeRefused) -> UpstreamError | LimitError:
+    """What a client is told of an upgrade that a provider did not grant, and who was refused."""
+    whose = "your provider key" if visit.found.client_key else "this gateway"
+    provider = visit.found.model.provider
+    if error.status == 429:
+        message = f"{provider} allows {whose} no more connections now (429)"
+        return LimitError(message, retry_after=error.retry_after)
+    message = f"{provider} refused {whose}: upstream {error.status}"
+    return UpstreamError(message, code=error.error, retry_after=error.retry_after)
+
+
+class _Seat:
+    """A receiver that gives its socket's place back when the socket is gone."""
+
+    def __init__(self, receiver: Receiver, seats: asyncio.Semaphore) -> None:
+        self._receiver = receiver
+        self._seats: asyncio.Semaphore | None = seats
+
+    def opened(self, socket: Socket) -> None:
+        self._receiver.opened(socket)
+
+    def frame(self, frame: Frame) -> None:
+        self._receiver.frame(frame)
+
+    def writable(self, writable: bool) -> None:
+        self._receiver.writable(writable)
+
+    def closed(self, code: int, reason: str) -> None:
+        self.release()
+        self._receiver.closed(code, reason)
+
+    def release(self) -> None:
+        seats, self._seats = self._seats, None
+        if seats is not None:
+            seats.release()

@@ -20,6 +20,12 @@ MAX_WAITING = 256  # events not yet taken before the upstream is paused
 class Plain:
     """The codec between two who speak the vocabulary: a frame is an event."""
 
+    def opening(self) -> tuple[Event, ...]:
+        return ()
+
+    def closing(self, code: int, reason: str) -> tuple[int, str]:
+        return code, reason
+
     def decode(self, frame: Any) -> tuple[Event, ...]:
         return (frame,)
 

@@ -11,74 +11,51 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 
 import structlog
-from msgspec import json, structs
+from msgspec import structs
 
 from .asking import asked, request_id_in, stamped
-from .auth import Account, Keys, find_credential
+from .auth import Account, Keys, credential_of
 from .catalog import Catalog, Found
 from .direct import Direct, Plain
-from .errors import GatewayError, ProtocolError, refused
-from .events import Failed, Pronunciation, Warning
+from .door import Doorstep, Farewell, refusal
+from .errors import GatewayError, ProtocolError
+from .events import Pronunciation, Warning
 from .guard import Guarded
 from .limits import Meter, Slots, Tier
-from .net.base import Acceptance, Receiver, Refusal, Request, Socket
-from .relay import Dial, Find, Relay, Session
-from .routes import adapted, target
+from .net.base import Acceptance, Receiver, Refusal, Request
+from .peers import Way
+from .relay import Find, Relay, Session
+from .routes import Target, adapted, dialect, target
 from .session.actions import Brief, Identity
 from .session.stt import SttSession
 from .session.tts import TtsSession
 from .stores.dictionaries import Dictionaries
 from .text.pronunciation import Rewriter
 from .visit import Visit
-from .wire.base import Codec, Frame
-from .wire.unified import Client, Server, Style
+from .wire.base import Dialect, Opening
 
 log = structlog.get_logger("voxway")
 
 TICK = 1.0  # seconds
-Dialer = Callable[[Visit], Dial]
-
-
-def refusal(error: GatewayError, request_id: str) -> Refusal:
-    """The HTTP answer for an error."""
-    body, headers = refused(error, request_id)
-    headers |= {"Content-Type": "application/json", **stamped(request_id)}
-    return Refusal(body.status, json.encode(body), headers)
-
-
-class Farewell:
-    """Receiver that tells a browser why it may not come in, and closes."""
-
-    def __init__(self, error: GatewayError) -> None:
-        self._error = error
-
-    def opened(self, socket: Socket) -> None:
-        rule = self._error.rule
-        failed = Failed(
-            self._error.error, self._error.message, rule.retryable, True, self._error.param
-        )
-        for frame in Server(Style("tts")).encode(failed):
-            socket.send(frame)
-        socket.close(rule.close_code or 1008, self._error.error)
-
-    def frame(self, frame: Frame) -> None: ...
-
-    def writable(self, writable: bool) -> None: ...
-
-    def closed(self, code: int, reason: str) -> None: ...
+Dialer = Callable[[Visit], Way]
 
 
 def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
     """The state machine for a visit."""
     found = visit.found
+    native = visit.wanted.native
+    is_foreign = native is not None and native.provider != found.model.provider
     brief = Brief(
         identity,
         found.model,
         notices=(substituted(found),) if found.is_substitute else (),
-        is_lenient=found.is_substitute,
-        closes_on_bad_start=visit.wanted.style.is_bridge,
+        is_lenient=found.is_substitute or is_foreign,
+        closes_on_bad_start=visit.wanted.style.is_bridge or native is not None,
+        quiet=native.quiet if native is not None else 0.0,
     )
     return TtsSession(brief, meter) if visit.wanted.kind == "tts" else SttSession(brief, meter)
 
@@ -112,32 +89,52 @@ class Gateway:
     async def accept(self, request: Request) -> Refusal | Acceptance:
         """Let a WebSocket in, or say why not. Never raises."""
         request_id = request_id_in(request.headers) or f"req_{secrets.token_hex(12)}"
+        wanted = target(request.path)
+        native = wanted.native if wanted is not None else None
         try:
+            if native is not None and native.key_in is not None and not credential_of(request):
+                ask = partial(self._admit_late, request, request_id)
+                return Acceptance(Doorstep(ask, native), None, stamped(request_id))
             return self._admit(request, request_id)
         except GatewayError as error:
             log.info("refused", code=error.error, request=request_id, peer=request.peer)
-            if "origin" in request.headers:
+            if "origin" in request.headers or (native is not None and native.is_polite):
                 offered = request.subprotocols
-                return Acceptance(Farewell(error), next(iter(offered), None))
-            return refusal(error, request_id)
+                return Acceptance(Farewell(error, native), next(iter(offered), None))
+            return refusal(error, request_id, native)
 
     def _admit(self, request: Request, request_id: str) -> Acceptance:
         visit = self.visit(request, request_id)
         if request.headers.get("sec-websocket-version") != "13":
             raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
-        credential = find_credential(request.headers, request.query, request.subprotocols)
+        credential = credential_of(request)
         subprotocol = credential.subprotocol if credential else None
-        return Acceptance(self._receive(visit), subprotocol, stamped(request_id))
+        headers = stamped(request_id)
+        if (native := visit.wanted.native) is not None:
+            headers = {**headers, **native.headers(request_id)}
+        return Acceptance(self._receive(visit, request), subprotocol, headers)
 
-    def visit(self, request: Request, request_id: str) -> Visit:
-        """Who asks for what, by a socket or over HTTP. Raises GatewayError if it cannot be."""
+    def _admit_late(self, request: Request, request_id: str, key: str) -> Receiver:
+        """Let somebody in whose key came in the first message."""
+        headers = {**request.headers, "authorization": f"Bearer {key}"} if key else request.headers
+        return self._admit(structs.replace(request, headers=headers), request_id).receiver
+
+    def visit(self, request: Request, request_id: str, wanted: Target | None = None) -> Visit:
+        """Who asks for what, by a socket or over HTTP; `wanted` if the URL does not tell. Raises
+        GatewayError if it cannot be."""
         if self.is_draining:
             raise GatewayError("the gateway is going down", code="draining", retry_after=5.0)
         account = self.account(request)
-        wanted = target(request.path)
+        wanted = wanted or target(request.path)
         if wanted is None:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
-        wanted = adapted(wanted, request.headers, request.parameter("audio"))
+        if (native := wanted.native) is not None:
+            named = wanted.named or request.parameter(native.names_model) or ""
+            model = self.catalog.named(wanted.kind, wanted.provider, named)
+            # An id of ours is no name that the provider would know.
+            wanted = structs.replace(wanted, model=model, named="" if model == named else named)
+        else:
+            wanted = adapted(wanted, request.headers, request.parameter("audio"))
         wishes = asked(request.headers, request.query)
         found = self.catalog.find(
             wanted.kind, wanted.model, wishes.place, byok=bool(wishes.provider_key)
@@ -146,9 +143,7 @@ class Gateway:
 
     def account(self, request: Request) -> Account:
         """Whose request it is. Raises AuthError."""
-        return self._keys.account(
-            find_credential(request.headers, request.query, request.subprotocols)
-        )
+        return self._keys.account(credential_of(request))
 
     def in_use(self, account: Account) -> tuple[int, int]:
         """How many sockets and how many HTTP requests of an account are open."""
@@ -162,13 +157,21 @@ class Gateway:
         )
         return direct
 
-    def _receive(self, visit: Visit) -> Receiver:
+    def _receive(self, visit: Visit, request: Request) -> Receiver:
         context_id = str(uuid.uuid4())
-        codec = visit.wanted.codec(context_id, visit.language)
+        opening = Opening(
+            tuple(request.query),
+            visit.wanted.parts,
+            visit.request_id,
+            visit.found.asked,
+            datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        )
+        entry = self.catalog.entry(visit.found.asked)
+        codec = dialect(visit.wanted, opening, entry, context_id, visit.language)
         visit = structs.replace(visit, context_id=context_id)
         return self._open(visit, codec, visit.account.id, visit.account.tier)
 
-    def _open(self, visit: Visit, codec: Codec, slot: str, tier: Tier) -> Receiver:
+    def _open(self, visit: Visit, codec: Dialect, slot: str, tier: Tier) -> Receiver:
         self._slots.reserve(slot, tier)
         session_id = f"sess_{secrets.token_hex(12)}"
         meter = Meter(tier, self._clock())
@@ -185,10 +188,9 @@ class Gateway:
                 "session", session=session_id, close_code=code, **visit.log(session.tag, usage)
             )
 
-        upstream = Client(Style(visit.wanted.kind, binary_audio=True, terminals="audio_end"))
         relay = Relay(
             session,
-            (codec, upstream),
+            codec,
             self._dialer(visit),
             self._clock,
             tier.message_bytes,

@@ -11,16 +11,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, assert_never
 
 from .errors import GatewayError, TooLargeError
-from .events import Event, Pronunciation, Start
-from .guard import Guarded, contained
-from .net.base import Receiver, Socket
-from .peers import Upstream
+from .events import Event, Failed, Pronunciation
+from .guard import contained
+from .net.base import Socket
+from .peers import Lines, Way
 from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream
 from .text.pronunciation import Rewriter
-from .wire.base import Codec, Frame, decode
+from .wire.base import Dialect, Frame, decode
 
 Clock = Callable[[], float]
-Dial = Callable[[Receiver], Awaitable[None]]
 Find = Callable[[Pronunciation], Awaitable[Rewriter]]
 
 
@@ -37,7 +36,7 @@ class Session(Protocol):
 
     def from_upstream(self, event: Event, epoch: int, now: float) -> Iterable[Action]: ...
 
-    def upstream_lost(self, message: str, now: float) -> Iterable[Action]: ...
+    def upstream_lost(self, message: str, context: str, now: float) -> Iterable[Action]: ...
 
     def found(
         self, reference: Pronunciation, found: Rewriter | GatewayError, now: float
@@ -56,29 +55,27 @@ async def find_nothing(reference: Pronunciation) -> Rewriter:
 
 
 class Relay:
-    """Receiver of the client's socket. `dial` connects an upstream; `ended` is called once, when
+    """Receiver of the client's socket. `way` leads to the upstream; `ended` is called once, when
     the client's socket is gone; `find` looks up a dictionary of the client's account."""
 
     def __init__(
         self,
         session: Session,
-        codecs: tuple[Codec, Codec],
-        dial: Dial,
+        codec: Dialect,
+        way: Way,
         clock: Clock,
         max_message: int,
         ended: Callable[[int, str], None],
         find: Find = find_nothing,
     ) -> None:
         self._session = session
-        self._codec, upstream_codec = codecs
-        self._dial = dial
+        self._codec = codec
         self._clock = clock
         self._max_message = max_message
         self._ended = ended
         self._find = find
         self._client: Socket | None = None
-        self._upstream = Upstream(upstream_codec, self)
-        self._dialling: asyncio.Task[None] | None = None
+        self._upstream = Lines(way, self, clock)
         self._looking_up: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._upstream_full = False
@@ -87,6 +84,9 @@ class Relay:
 
     def opened(self, socket: Socket) -> None:
         self._client = socket
+        now = self._clock()
+        for command in self._codec.opening():
+            self._perform(self._session.from_client(command, now))
 
     def frame(self, frame: Frame) -> None:
         if self._is_oversized(frame):
@@ -123,8 +123,15 @@ class Relay:
     def from_upstream(self, event: Event, epoch: int) -> None:
         self._perform(self._session.from_upstream(event, epoch, self._clock()))
 
-    def upstream_lost(self, message: str) -> None:
-        self._perform(self._session.upstream_lost(message, self._clock()))
+    def upstream_lost(self, message: str, context: str) -> None:
+        self._perform(self._session.upstream_lost(message, context, self._clock()))
+
+    def upstream_failed(self, error: GatewayError, context: str) -> None:
+        if context:
+            failed = Failed(error.error, error.message, error.rule.retryable, context=context)
+            self.from_upstream(failed, 0)
+        else:
+            self.fail(error)
 
     def upstream_writable(self, writable: bool) -> None:
         self._upstream_full = not writable
@@ -134,6 +141,7 @@ class Relay:
 
     def tick(self) -> None:
         """Let time pass; called about once a second."""
+        self._upstream.tick()
         self._perform(self._session.tick(self._clock()))
 
     def fail(self, error: GatewayError) -> None:
@@ -144,7 +152,7 @@ class Relay:
         """End the session from our side."""
         self._perform(self._session.end(reason, self._clock()))
 
-    def _perform(self, actions: Iterable[Action]) -> None:  # noqa: C901 - one case an action
+    def _perform(self, actions: Iterable[Action]) -> None:
         for action in actions:
             match action:
                 case ToClient(event=event):
@@ -152,8 +160,6 @@ class Relay:
                         for frame in self._codec.encode(event):
                             self._client.send(frame)
                 case ToUpstream(event=event):
-                    if isinstance(event, Start):
-                        self._open_upstream()
                     self._upstream.send(event)
                 case Rest(seconds=seconds):
                     self._rest(seconds)
@@ -164,18 +170,9 @@ class Relay:
                 case Close(code=code, reason=reason):
                     self._let_go()
                     if self._client is not None:
-                        self._client.close(code, reason)
+                        self._client.close(*self._codec.closing(code, reason))
                 case unmatched:
                     assert_never(unmatched)
-
-    def _open_upstream(self) -> None:
-        self._dialling = asyncio.get_running_loop().create_task(self._connect())
-
-    async def _connect(self) -> None:
-        try:
-            await self._dial(Guarded(self._upstream, "upstream"))
-        except GatewayError as error:
-            self.fail(error)
 
     async def _look_up(self, reference: Pronunciation) -> None:
         bug = GatewayError("internal error", code="internal_error")
@@ -188,9 +185,8 @@ class Relay:
             self._perform(self._session.found(reference, found, self._clock()))
 
     def _let_go(self) -> None:
-        for task in (self._dialling, self._looking_up):
-            if task is not None:
-                task.cancel()
+        if self._looking_up is not None:
+            self._looking_up.cancel()
         if self._resting is not None:
             self._resting.cancel()
         self._upstream.close()

@@ -11,6 +11,7 @@ import pytest
 
 from voxway.client import Connection, Gateway, UnreachableError, connect, speak, transcribe
 from voxway.client.connection import MAX_WAITING
+from voxway.door import refusal
 from voxway.errors import AuthError, ConfigError, LimitError, UpstreamError
 from voxway.events import (
     Audio,
@@ -25,7 +26,6 @@ from voxway.events import (
     Text,
     Transcript,
 )
-from voxway.gateway import refusal
 from voxway.net import pico
 from voxway.net.base import Acceptance, Refusal, Request, Socket
 from voxway.wire.base import Endpoint, Frame, decode
@@ -267,8 +267,8 @@ def test_how_it_was_closed_is_kept() -> None:
 @pytest.mark.parametrize(
     ("verdict", "error", "says"),
     [
-        (refusal(AuthError("unknown API key"), "r"), AuthError, "unknown API key"),
-        (refusal(LimitError("full", retry_after=7.0), "r"), LimitError, "full"),
+        (refusal(AuthError("unknown API key"), "r", None), AuthError, "unknown API key"),
+        (refusal(LimitError("full", retry_after=7.0), "r", None), LimitError, "full"),
         (Refusal(404, b"<html>nginx</html>"), UnreachableError, "HTTP status 404"),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_recognizer_that_ends_unasked_is_a_retryable_error() -> None:
     assert hear(s, Ended("bye"))[-1] == Close(1011, "backend_error")
     s = session()
     say(s, Audio(b"abcd"), Finish())
-    [failed] = errors(s.upstream_lost("gone", 1.0))
+    [failed] = errors(s.upstream_lost("gone", "", 1.0))
     assert failed.retryable
 
 

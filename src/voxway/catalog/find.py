@@ -141,6 +141,32 @@ class Catalog:
             raise ProtocolError(self._not_found(kind, asked), code="model_not_found")
         raise GatewayError(self._not_configured(model), code="backend_not_configured")
 
+    def named(self, kind: Kind, provider: str, name: str) -> str:
+        """The id of what a client of a provider calls `name`: one of our ids, or the provider's
+        own name of a model, of which longer forms are variants (`nova-3-medical`). Another name is
+        left to the provider, and asked of its first model here."""
+        if name in self._models:
+            return name
+        of_provider = [m for m in self if m.provider == provider and m.kind == kind]
+        if own := [model for model in of_provider if not model.hosted]:
+            of_provider = own
+        fitting = [
+            (len(backend.model), model.id)
+            for model in of_provider
+            for backend in model.backends
+            if backend.wire != "unified" and backend.model and name.startswith(backend.model)
+        ]
+        if fitting:
+            longest = max(length for length, _ in fitting)
+            return next(id for length, id in fitting if length == longest)
+        if not of_provider:
+            raise ProtocolError(f"no {kind} model of {provider} here", code="model_not_found")
+        return of_provider[0].id
+
+    def entry(self, id: str) -> Model | None:
+        """The entry of an id, if there is one."""
+        return self._models.get(id)
+
     def _candidates(self, model: Model | None, kind: Kind) -> Iterator[Model]:
         if model is not None:
             yield model

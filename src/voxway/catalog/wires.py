@@ -1,9 +1,20 @@
-"""The wires that a catalog may name, and which of them this release speaks."""
+"""The wires that a catalog may name, and those of them that this release speaks: a line each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
+from ..wire import (
+    base,
+    bridge,
+    cartesia_tts,
+    deepgram_speak,
+    elevenlabs,
+    openai_http,
+    orpheus,
+)
 from .model import Kind
 
 TTS: tuple[Kind, ...] = ("tts",)
@@ -17,21 +28,22 @@ class Wire(Struct, frozen=True):
     implemented: bool = False
 
 
-KNOWN_WIRES: dict[str, Wire] = {
-    "engine": Wire(TTS + STT, implemented=True),  # a worker that VOXWAY_ENGINES names
-    "unified": Wire(TTS + STT, implemented=True),  # another gateway that speaks our protocol
-    "cartesia_stt": Wire(STT),
-    "cartesia_tts": Wire(TTS),
-    "deepgram_listen": Wire(STT),
-    "deepgram_speak": Wire(TTS),
-    "elevenlabs": Wire(TTS),
-    "elevenlabs_multi": Wire(TTS),
-    "elevenlabs_stt": Wire(STT),
-    "kyutai_stt": Wire(STT),
-    "kyutai_tts": Wire(TTS),
-    "openai_http": Wire(TTS + STT),
-    "orpheus": Wire(TTS),
-    "rime_ws3": Wire(TTS),
-    "telnyx_stt": Wire(STT),
-    "telnyx_tts": Wire(TTS),
+WIRES: dict[str, tuple[base.Wire, ...]] = {
+    "engine": (bridge.VOICE, bridge.EAR),  # a worker that VOXWAY_ENGINES names
+    "unified": (bridge.VOICE, bridge.EAR),  # another gateway that speaks our protocol
+    "cartesia_tts": (cartesia_tts.WIRE,),
+    "deepgram_speak": (deepgram_speak.WIRE,),
+    "elevenlabs": (elevenlabs.WIRE,),
+    "openai_http": (openai_http.SPEECH, openai_http.TRANSCRIPTIONS),
+    "orpheus": (orpheus.WIRE,),
 }
+NOT_YET: dict[str, Wire] = {n: Wire(TTS + STT) for n in ("cartesia_stt telnyx_stt telnyx_tts elevenlabs_stt deepgram_listen elevenlabs_multi".split())} | {"kyutai_stt": Wire(STT), "kyutai_tts": Wire(TTS), "rime_ws3": Wire(TTS)}
+KNOWN_WIRES: Mapping[str, Wire] = NOT_YET | {
+    name: Wire(tuple(wire.task for wire in wires), implemented=True)
+    for name, wires in WIRES.items()
+}
+
+
+def wire_named(name: str, kind: Kind) -> base.Wire:
+    """The wire of a backend of that kind. KeyError if there is none."""
+    return next(wire for wire in WIRES[name] if wire.task == kind)

@@ -6,6 +6,7 @@ dictionary lacks (names, numbers, money) is pronounced by hibari's rules, in its
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
@@ -27,6 +28,12 @@ i IY  ɪ IH  u UW  ʊ UH  b B  d D  f F  h HH  k K  l L  m M  n N  p P  s S  t T
 ɡ G  ŋ NG  ɹ R  ɾ T  ʃ SH  ʒ ZH  ð DH  θ TH  ʤ JH  ʧ CH  T T  ʔ T
 """  # noqa: RUF001
 _PHONES = dict(zip(_PHONE_TABLE.split()[::2], _PHONE_TABLE.split()[1::2], strict=True))
+
+
+def can_align(language: str | None) -> bool:
+    """Whether it can be done here for this language."""
+    is_there = importlib.util.find_spec("pocketsphinx") is not None
+    return is_there and (language or "en").lower().split("-")[0] == "en"
 
 
 class Aligner:

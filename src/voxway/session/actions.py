@@ -68,14 +68,16 @@ class Identity(Struct, frozen=True):
 
 class Brief(Struct, frozen=True):
     """What a session is told before it begins. `notices` are passed on with `ready`;
-    `is_lenient`: the model stands in for another; `closes_on_bad_start`: the route's clients do
-    not try again after a configuration that cannot be."""
+    `is_lenient`: another model was meant; `closes_on_bad_start`: the route's clients do not try
+    again after a configuration that cannot be; `quiet`: after so many seconds without a command
+    the session is finished, for clients that wait for that (0: never)."""
 
     identity: Identity
     model: Model
     notices: tuple[Event, ...] = ()
     is_lenient: bool = False
     closes_on_bad_start: bool = False
+    quiet: float = 0.0
 
 
 # How long outstanding work may take after the client said that it is done.
@@ -92,30 +94,40 @@ class Life:
         self.meter = meter
         self.state = State.NEW
         self._finish_by = 0.0
+        self._last = 0.0
 
     def admit(self, command: Event, now: float) -> None:
         """Count a command. Raises GatewayError if it is malformed or over a limit."""
+        self._last = now
         self.meter.admit(command, now)
         if isinstance(command, Malformed) and not command.is_ignorable:
             raise ProtocolError(command.message, code=command.code, param=command.param)
 
     def refuse(self, command: Event, error: GatewayError, now: float) -> Iterator[Action]:
         """Tell the client that a command was not accepted."""
-        yield from self.fail(error, now)
+        yield from self.fail(error, now, command.context)
         is_start = isinstance(command, Start) or getattr(command, "is_start", False)
-        if is_start and self.state is State.NEW and self.brief.closes_on_bad_start:
+        cannot_start = is_start and self.state is State.NEW and self.brief.closes_on_bad_start
+        if cannot_start or getattr(command, "is_fatal", False):
             yield from self.end(error.error, now)
 
     def warn_before_ready(self, warnings: Sequence[Event]) -> None:
         """Keep these until the session is ready: a client may not listen earlier."""
         self._notices.extend(warnings)
 
-    def fail(self, error: GatewayError, now: float) -> Iterator[Action]:
+    def fail(self, error: GatewayError, now: float, context: str = "") -> Iterator[Action]:
         """Tell the client; end the session if the table says so."""
         fatal = error.rule.close_code is not None
         wait = f"; retry after {error.retry_after:.0f} s" if error.retry_after else ""
         yield ToClient(
-            Failed(error.error, error.message + wait, error.rule.retryable, fatal, error.param)
+            Failed(
+                error.error,
+                error.message + wait,
+                error.rule.retryable,
+                fatal,
+                error.param,
+                context=context,
+            )
         )
         if fatal:
             yield from self.end(error.error, now)
@@ -139,6 +151,11 @@ class Life:
         """No more input: outstanding work has FINISH_TIMEOUT, from the last time this is said."""
         self.state = State.FINISHING
         self._finish_by = now + FINISH_TIMEOUT
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether the client has said nothing for as long as its route allows."""
+        quiet = self.brief.quiet
+        return bool(quiet) and self.state is State.OPEN and now - self._last >= quiet
 
     def tick(self, now: float, *, mid_utterance: bool) -> Iterator[Action]:
         """End a session whose time is up."""

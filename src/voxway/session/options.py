@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import msgspec
 
-from ..audio.formats import checked_rate, encoding_named
+from ..audio.formats import INPUT_ENCODINGS, OUTPUT_ENCODINGS, checked_rate, encoding_named
 from ..catalog import Model
+from ..engines.align import can_align
 from ..errors import ConfigError
 from ..events import ListenOptions, SpeakOptions, Warning
 
@@ -30,6 +31,7 @@ class Resolver:
 
     def __init__(self, model: Model, *, is_lenient: bool = False) -> None:
         self.warnings: list[Warning] = []
+        self.aligns = False  # the times of words are found here
         self._model = model
         self._is_lenient = is_lenient
 
@@ -70,8 +72,10 @@ class Resolver:
         )
 
     def _encoding(self, name: str | None) -> str:
-        model = self._model
-        return encoding_named(name or model.default_encoding, model.encodings, "encoding")
+        """Any that the gateway can convert to what the model speaks, or from it."""
+        kind = self._model.kind
+        known = OUTPUT_ENCODINGS if kind == "tts" else INPUT_ENCODINGS
+        return encoding_named(name or self._model.default_encoding, known, "encoding")
 
     def _or_default(
         self, option: str, value: T | None, check: Callable[[T | None], T | None]
@@ -86,7 +90,9 @@ class Resolver:
 
     def _voice(self, voice: str | None) -> str | None:
         model = self._model
-        if voice is not None and not model.open_voices and voice not in model.voices:
+        # A voice that is not listed may be one of this provider: not if another one was meant.
+        is_open = model.open_voices and not self._is_lenient
+        if voice is not None and not is_open and voice not in model.voices:
             known = ", ".join(model.voices) or "the only one, which has no name"
             raise ConfigError(f"voice {voice[:60]!r} is not one of {known}", param="voice")
         return voice or model.default_voice or None
@@ -102,14 +108,8 @@ class Resolver:
         return language or model.default_language or None
 
     def _rate(self, rate: int | None, encoding: str) -> int:
-        model = self._model
-        wanted = checked_rate(model.default_rate if rate is None else rate, encoding, "sample_rate")
-        if model.rates and wanted not in model.rates:
-            known = ", ".join(map(str, model.rates))
-            raise ConfigError(
-                f"sample_rate {wanted} is none of {model.id}: {known} Hz", param="sample_rate"
-            )
-        return wanted
+        wanted = self._model.default_rate if rate is None else rate
+        return checked_rate(wanted, encoding, "sample_rate")
 
     def _speed(self, speed: float | None) -> float:
         slowest, fastest = self._model.speeds
@@ -123,7 +123,13 @@ class Resolver:
     def _without_unknown(self, options: Options) -> Options:
         able: tuple[str, ...] = self._model.capabilities
         for option, capability in NEEDS.items():
-            if getattr(options, option, False) and capability not in able:
+            if not getattr(options, option, False) or capability in able:
+                continue
+            if option == "word_timestamps" and can_align(options.language):
+                self.aligns = True
+                said = f"{self._model.id} gives no times of words: they are found in the audio"
+                self.warnings.append(Warning("aligned", said, option))
+            else:
                 self._warn(option, f"{self._model.id} gives no {option}")
                 options = msgspec.structs.replace(options, **{option: False})
         # A capability that is an option, like a seed, and what the catalog passes on.
@@ -135,6 +141,11 @@ class Resolver:
 
     def _warn(self, option: str, message: str) -> None:
         self.warnings.append(Warning("unsupported_option", message, option[:60]))
+
+
+def able(model: Model, resolver: Resolver) -> tuple[str, ...]:
+    """What a session can do: what the model can, and what is made up for it."""
+    return (*model.capabilities, "aligned_words") if resolver.aligns else model.capabilities
 
 
 def checked_bit_rate(wanted: object) -> None:

@@ -40,7 +40,7 @@ from .actions import (
     ToUpstream,
     upstream_failure,
 )
-from .options import Resolver
+from .options import Resolver, able
 
 
 class SttSession:
@@ -50,6 +50,7 @@ class SttSession:
         self.options = ListenOptions()
         self._life = Life(brief, meter)
         self._model = brief.model
+        self._capabilities = brief.model.capabilities
         self._format = AudioFormat(brief.model.default_encoding, brief.model.default_rate)
         self._carry = b""
         self._stripper: RiffStripper | None = None
@@ -96,7 +97,7 @@ class SttSession:
             case _:
                 yield ToClient(event)
 
-    def upstream_lost(self, message: str, now: float) -> Iterator[Action]:
+    def upstream_lost(self, message: str, context: str, now: float) -> Iterator[Action]:
         """The upstream is gone for good."""
         if self._life.state is not State.CLOSED:
             yield from self._life.fail(UpstreamError(message, code="backend_error"), now)
@@ -108,6 +109,8 @@ class SttSession:
 
     def tick(self, now: float) -> Iterator[Action]:
         """What the passing of time asks for; called about once a second."""
+        if self._life.is_quiet(now):
+            yield from self._finish(Finish(), now)
         yield from self._life.tick(now, mid_utterance=self._finalizing > 0)
 
     def found(
@@ -124,7 +127,7 @@ class SttSession:
         if self._life.state is State.FINISHING:
             yield from self._life.end("client_closed", now)
         else:
-            yield from self.upstream_lost("the recognizer ended the session", now)
+            yield from self.upstream_lost("the recognizer ended the session", "", now)
 
     def _command(self, command: Event, now: float) -> Iterator[Action]:
         match command:
@@ -153,6 +156,9 @@ class SttSession:
             yield from self._start(Start())
 
     def _start(self, command: Start) -> Iterator[Action]:
+        if command.is_again and self._life.state is State.OPEN:
+            yield ToClient(self._ready())
+            return
         if self._life.state is not State.NEW:
             raise ProtocolError(
                 "init: the session is configured already; open another socket to change it",
@@ -162,6 +168,7 @@ class SttSession:
         resolver = Resolver(self._model, is_lenient=self._life.brief.is_lenient)
         self.options = resolver.listening(given)
         self._life.warn_before_ready(resolver.warnings)
+        self._capabilities = able(self._model, resolver)
         self._life.tag = command.tag or self._life.tag
         self._format = AudioFormat(
             self.options.encoding or self._model.default_encoding,
@@ -237,5 +244,5 @@ class SttSession:
             identity.model_asked,
             self._format.encoding,
             self._format.sample_rate,
-            self._model.capabilities,
+            self._capabilities,
         )

@@ -8,13 +8,12 @@ older one dies in `from_upstream`, and nowhere else.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
-from msgspec import Struct, field, structs
+from msgspec import structs
 
 from ..audio.formats import AudioFormat
-from ..errors import GatewayError, ProtocolError, UpstreamError
+from ..errors import ConfigError, GatewayError, ProtocolError, UpstreamError
 from ..events import (
     Audio,
     Cancel,
@@ -41,8 +40,6 @@ from ..events import (
 )
 from ..limits import Meter
 from ..text.pronunciation import Rewriter
-from ..text.retelling import Retelling
-from ..text.sentences import Segmenter
 from .actions import (
     Action,
     Brief,
@@ -52,57 +49,14 @@ from .actions import (
     ToUpstream,
     upstream_failure,
 )
-from .options import Resolver
+from .options import Resolver, able
+from .speech import Speech
 from .wording import Wording
+
+MAX_CONTEXTS = 10  # that a client may have open at a time
 
 # What an abort makes worthless. All else is about the session as a whole.
 OF_AN_UTTERANCE = (Audio, Words, SegmentStart, SegmentEnd, Flushed)
-
-
-class Speech(Struct):
-    """One context: the text not yet handed on, the epoch, the flushes not yet answered, and for
-    each utterance how to tell what is spoken."""
-
-    segmenter: Segmenter
-    retellings: deque[Retelling] = field(default_factory=lambda: deque([Retelling()]))
-    epoch: int = 0
-    pending: int = 0
-    has_text: bool = False  # since the last flush
-
-    @property
-    def is_busy(self) -> bool:
-        return self.pending > 0
-
-    def flush(self) -> None:
-        """An utterance is complete."""
-        self.pending += 1
-        self.has_text = False
-        self.retellings.append(Retelling())
-
-    def abort(self) -> None:
-        """Forget all text and every utterance."""
-        self.segmenter.clear()
-        self.has_text = False
-        self.pending = 0
-        self.retellings = deque([Retelling()])
-
-    def tell(self, event: Words | SegmentStart | Flushed) -> Iterator[Event]:
-        """An event about words, in the words that were sent."""
-        retelling = self.retellings[0]
-        match event:
-            case Words(words=words):
-                told = retelling.tell(words)
-            case SegmentStart(text=text):
-                yield structs.replace(event, text=text and retelling.source(text))
-                return
-            case Flushed():
-                told = retelling.rest()
-                if len(self.retellings) > 1:
-                    self.retellings.popleft()
-        if told:
-            yield Words(told, context=event.context)
-        if isinstance(event, Flushed):
-            yield event
 
 
 class TtsSession:
@@ -112,9 +66,9 @@ class TtsSession:
         self.options = SpeakOptions()
         self._life = Life(brief, meter)
         self._model = brief.model
+        self._capabilities = brief.model.capabilities
         self._speeches: dict[str, Speech] = {}
-        self._format = AudioFormat(brief.model.default_encoding, brief.model.default_rate)
-        self._changed: Configure | None = None  # waits for the end of the utterance
+        self._is_ready = False
         self._wording = Wording()
 
     @property
@@ -141,36 +95,60 @@ class TtsSession:
         """What to do about an event made under `epoch` of its context."""
         if self._life.state is State.CLOSED:
             return
-        speech = self._speech(event.context)
-        if isinstance(event, OF_AN_UTTERANCE) and epoch != speech.epoch:
-            return  # the client has said that it does not want it: here every stale thing dies
+        if event.context and event.context not in self._speeches:
+            return  # of a context that has ended
+        if isinstance(event, OF_AN_UTTERANCE):
+            speech = self._speech(event.context)
+            # What the client has said that it does not want: here every stale thing dies.
+            if epoch == speech.epoch:
+                yield from self._spoken(event, speech, now)
+            return
         match event:
-            case Audio(data=data):
-                self._life.meter.spoke(self._format.seconds(len(data)))
-                yield ToClient(event)
-            case Words() | SegmentStart():
-                yield from map(ToClient, speech.tell(event))
-            case Flushed():
-                speech.pending = max(0, speech.pending - 1)
-                yield from map(ToClient, speech.tell(event))
-                yield from self._end_if_done(now)
-            case Ready():
-                yield from self._life.ready(self._ready(event))
+            case Ready(context=context):
+                if not self._is_ready:
+                    self._is_ready = True
+                    yield from self._life.ready(self._ready(context))
             case Failed():
-                yield from self._life.fail(upstream_failure(event), now)
-            case Ended():
-                yield from self.upstream_lost("the voice ended the session", now)
+                yield from self._failed(upstream_failure(event), event.context, now)
+            case Ended(context=context):
+                yield from self.upstream_lost("the voice ended the session", context, now)
             case Cleared() | KeepAlive():
                 return  # the client was answered at once; our own keepalive was answered
             case _:
                 yield ToClient(event)
 
-    def upstream_lost(self, message: str, now: float) -> Iterator[Action]:
-        """The upstream is gone for good."""
+    def _spoken(self, event: Event, speech: Speech, now: float) -> Iterator[Action]:
+        match event:
+            case Audio(data=data):
+                self._life.meter.spoke(speech.format.seconds(len(data)))
+                yield ToClient(event)
+            case Words() | SegmentStart() | Flushed():
+                yield from map(ToClient, speech.tell(event))
+                if isinstance(event, Flushed):
+                    yield from self._end_if_done(event.context, now)
+            case _:
+                yield ToClient(event)
+
+    def upstream_lost(self, message: str, context: str, now: float) -> Iterator[Action]:
+        """The upstream is gone for good, at least for this context."""
         if self._life.state is State.FINISHING and not self._is_busy():
             yield from self._life.end("client_closed", now)
         elif self._life.state is not State.CLOSED:
-            yield from self._life.fail(UpstreamError(message, code="backend_error"), now)
+            yield from self._failed(UpstreamError(message, code="backend_error"), context, now)
+
+    def _failed(self, error: GatewayError, context: str, now: float) -> Iterator[Action]:
+        """What fails in one of several contexts ends only that one."""
+        if not context:
+            yield from self._life.fail(error, now)
+        else:
+            rule = error.rule
+            yield ToClient(
+                Failed(
+                    error.error, error.message, rule.retryable, False, error.param, context=context
+                )
+            )
+            if rule.close_code is not None:
+                yield from self._forget(context, now)
 
     def found(
         self, reference: Pronunciation, found: Rewriter | GatewayError, now: float
@@ -199,15 +177,11 @@ class TtsSession:
         """End it from our side, as when the process goes down."""
         yield from self._life.end(reason, now)
 
-    def _command(  # noqa: C901 - one case a command
-        self, command: Event, now: float
-    ) -> Iterator[Action]:
+    def _command(self, command: Event, now: float) -> Iterator[Action]:
         match command:
             case Start():
                 yield from self._start(command)
             case Text() | Flush():
-                if self._life.state is State.NEW:
-                    yield from self._start(Start())
                 yield from self._say(command)
             case Clear() | Cancel():
                 yield from self._abort(command)
@@ -226,25 +200,44 @@ class TtsSession:
                 raise ProtocolError(f"{type(command).__name__} is not for text-to-speech")
 
     def _start(self, command: Start) -> Iterator[Action]:
-        if self._life.state is not State.NEW:
+        context = command.context
+        if command.is_again and context in self._speeches:
+            yield from self._start_again(command)
+            return
+        if context in self._speeches or (not context and self._life.state is not State.NEW):
             raise ProtocolError(
                 "init: the session is configured already; send configure, or open another socket",
                 param="type",
             )
+        if len(self._speeches) >= MAX_CONTEXTS:
+            raise ConfigError(f"{MAX_CONTEXTS} contexts are open already", param="context_id")
         given = command.options if isinstance(command.options, SpeakOptions) else SpeakOptions()
         resolver = self._resolver()
         # The text is rewritten here, so the dictionary is nothing to the upstream.
-        self.options = resolver.speech(structs.replace(given, pronunciation=None))
+        options = resolver.speech(structs.replace(given, pronunciation=None))
         self._life.warn_before_ready(resolver.warnings)
+        self._capabilities = able(self._model, resolver)
         self._life.tag = command.tag or self._life.tag
-        self._format = AudioFormat(
-            self.options.encoding or self._model.default_encoding,
-            self.options.sample_rate or self._model.default_rate,
+        if self._life.state is State.NEW:
+            self.options = options
+            self._life.state = State.OPEN
+        self._speeches[context] = Speech(
+            options,
+            AudioFormat(
+                options.encoding or self._model.default_encoding,
+                options.sample_rate or self._model.default_rate,
+            ),
         )
-        self._life.state = State.OPEN
-        yield ToUpstream(Start(self.options))
+        yield ToUpstream(Start(options, context=context))
         if given.pronunciation is not None:
             yield self._wording.ask(given.pronunciation)
+
+    def _start_again(self, command: Start) -> Iterator[Action]:
+        """The client begins anew in another dialect: the voice may change, the format stays."""
+        given = command.options if isinstance(command.options, SpeakOptions) else SpeakOptions()
+        yield from self._configure(Configure(given, context=command.context))
+        if self._is_ready:
+            yield ToClient(self._ready(command.context))
 
     def _resolver(self) -> Resolver:
         return Resolver(self._model, is_lenient=self._life.brief.is_lenient)
@@ -252,12 +245,14 @@ class TtsSession:
     def _configure(self, command: Configure) -> Iterator[Action]:
         if self._life.state is State.NEW:
             raise ProtocolError("configure: init comes first", param="type")
+        if (speech := self._speeches.get(command.context)) is None:
+            raise ProtocolError(f"no context {command.context[:40]!r} here", param="context_id")
         resolver = self._resolver()
-        self.options = resolver.change(self.options, command.options)
+        speech.options = resolver.change(speech.options, command.options)
         yield from map(ToClient, resolver.warnings)
-        change = Configure(self.options)
-        if any(speech.has_text for speech in self._speeches.values()):
-            self._changed = change
+        change = Configure(speech.options, context=command.context)
+        if speech.has_text:
+            speech.changed = change
             yield ToClient(
                 Warning("deferred", "configure takes effect at the next utterance", "configure")
             )
@@ -265,6 +260,8 @@ class TtsSession:
             yield ToUpstream(change)
 
     def _say(self, command: Text | Flush) -> Iterator[Action]:
+        if command.context not in self._speeches:
+            yield from self._start(Start(context=command.context))
         speech = self._speech(command.context)
         if isinstance(command, Text):
             if command.pronunciation and not self._wording.adopt(command.pronunciation):
@@ -278,9 +275,9 @@ class TtsSession:
             sentences = speech.segmenter.flush()
         yield from self._hand_on(sentences, command.context)
         if isinstance(command, Flush):
-            speech.flush()
+            speech.flush(is_asked=True)
             yield ToUpstream(command)
-            yield from self._apply_change()
+            yield from self._apply_change(speech)
 
     def _hand_on(self, sentences: list[str], context: str) -> Iterator[Action]:
         for sentence in sentences:
@@ -291,53 +288,85 @@ class TtsSession:
             if text := rewritten.text.strip():
                 yield ToUpstream(Text(text, partial=False, context=context))
 
-    def _apply_change(self) -> Iterator[Action]:
-        if self._changed is not None and not any(s.has_text for s in self._speeches.values()):
-            yield ToUpstream(self._changed)
-            self._changed = None
+    def _apply_change(self, speech: Speech) -> Iterator[Action]:
+        if speech.changed is not None and not speech.has_text:
+            yield ToUpstream(speech.changed)
+            speech.changed = None
 
     def _abort(self, command: Clear | Cancel) -> Iterator[Action]:
-        speech = self._speech(command.context)
-        speech.abort()
-        self._wording.drop(command.context)
-        if self._life.state is State.OPEN:
+        context = command.context
+        self._wording.drop(context)
+        if speech := self._speeches.get(context):
+            speech.abort()
             speech.epoch += 1
-            yield ToUpstream(Clear(context=command.context))
-            yield from self._apply_change()
-        cancelled = isinstance(command, Cancel)
-        yield ToClient(Cleared(cancelled=cancelled, context=command.context))
+            yield ToUpstream(Clear(context=context))
+            yield from self._apply_change(speech)
+        yield ToClient(Cleared(cancelled=isinstance(command, Cancel), context=context))
 
     def _finish(self, command: Finish, now: float) -> Iterator[Action]:
+        if command.context:
+            yield from self._finish_context(command, now)
+            return
         if command.abort or self._life.state is State.NEW:
             yield from self._life.end("client_closed", now)
             return
         for context, speech in self._speeches.items():
-            yield from self._hand_on(speech.segmenter.flush(), context)
-            speech.flush()
-            yield ToUpstream(Flush(context=context))
+            yield from self._last_flush(context, speech)
         self._life.finish(now)
-        yield from self._end_if_done(now)
+        yield from self._end_if_done("", now)
 
-    def _end_if_done(self, now: float) -> Iterator[Action]:
-        if self._life.state is State.FINISHING and not self._is_busy():
-            yield from self._life.end("client_closed", now)
+    def _finish_context(self, command: Finish, now: float) -> Iterator[Action]:
+        context = command.context
+        speech = self._speeches.get(context)
+        if speech is None or command.abort:
+            yield from self._forget(context, now)
+        elif not speech.is_ending:
+            yield from self._last_flush(context, speech)
+            yield from self._end_if_done(context, now)
+
+    def _last_flush(self, context: str, speech: Speech) -> Iterator[Action]:
+        """Have the rest spoken: a flush that the client did not ask for, and is not told of."""
+        speech.is_ending = True
+        has_text = speech.has_text
+        yield from self._hand_on(speech.segmenter.flush(), context)
+        if has_text:
+            speech.flush(is_asked=False)
+            yield ToUpstream(Flush(context=context))
+
+    def _end_if_done(self, context: str, now: float) -> Iterator[Action]:
+        if self._life.state is State.FINISHING:
+            if not self._is_busy():
+                yield from self._life.end("client_closed", now)
+        elif context and (speech := self._speech(context)).is_ending and not speech.is_busy:
+            yield from self._forget(context, now)
+
+    def _forget(self, context: str, now: float) -> Iterator[Action]:
+        """A context is over: whatever is still made for it is nobody's."""
+        if self._speeches.pop(context, None):
+            yield ToUpstream(Finish(context=context))
+        yield ToClient(Ended("context_closed", context=context))
 
     def _is_busy(self) -> bool:
         return any(speech.is_busy for speech in self._speeches.values())
 
     def _speech(self, context: str) -> Speech:
+        """The state of a context; the default one of a session that has no other."""
         if context not in self._speeches:
-            self._speeches[context] = Speech(Segmenter())
+            model = self._model
+            self._speeches[context] = Speech(
+                self.options, AudioFormat(model.default_encoding, model.default_rate)
+            )
         return self._speeches[context]
 
-    def _ready(self, event: Ready) -> Ready:
+    def _ready(self, context: str) -> Ready:
         identity = self._life.brief.identity
+        format = self._speech(context).format
         return Ready(
             identity.session_id,
             identity.request_id,
             identity.model_asked,
-            self._format.encoding,
-            self._format.sample_rate,
-            self._model.capabilities,
-            context=event.context,
+            format.encoding,
+            format.sample_rate,
+            self._capabilities,
+            context=context,
         )

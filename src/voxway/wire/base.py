@@ -127,10 +127,12 @@ class Opening(Struct, frozen=True):
 
 class Marks(Struct, frozen=True):
     """How a frame of a dialect is told from a unified one, on a socket that takes both: the values
-    of `type` (letter case counts), objects without `type`, bare words, any bare text."""
+    of `type` (letter case counts), objects without `type` (all, or those with one of `fields`),
+    bare words, any bare text."""
 
     types: frozenset[str] = frozenset()
     untyped: bool = False
+    fields: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     bare_text: bool = False
 

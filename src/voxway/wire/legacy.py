@@ -70,6 +70,12 @@ class Server:
         self._heard = 0.0  # seconds up to the end of the last segment
         self._finalized = 0.0  # of those, the ones that a final transcript has told
 
+    def opening(self) -> Iterable[Event]:
+        return ()
+
+    def closing(self, code: int, reason: str) -> tuple[int, str]:
+        return code, reason
+
     def decode(self, frame: Frame) -> Iterator[Event]:
         for command in self._unified.decode(frame):
             yield from self._with_language(command)

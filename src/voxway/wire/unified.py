@@ -82,6 +82,12 @@ class Server:
         self._cancel_means_end = False
         self._name(context_id)
 
+    def opening(self) -> Iterable[Event]:
+        return ()
+
+    def closing(self, code: int, reason: str) -> tuple[int, str]:
+        return code, reason
+
     def decode(self, frame: Frame) -> Iterable[Event]:
         if isinstance(frame, bytes):
             return (Audio(frame),)

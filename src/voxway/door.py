@@ -1,0 +1,105 @@
+"""At the door: how one is refused in each dialect, and who may show the key only once inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import json
+
+from .asking import stamped
+from .errors import AuthError, GatewayError
+from .events import Failed
+from .net.base import Receiver, Refusal, Socket
+from .wire.base import Dialect, Frame, Opening, Wire, refuse_plainly
+from .wire.unified import Server, Style
+
+KEY_TIMEOUT = 10.0  # seconds for the first message, where the key may be in it
+
+
+def refusal(error: GatewayError, request_id: str, native: Wire | None) -> Refusal:
+    """The HTTP answer for an error, in the shape of the dialect that was asked for."""
+    refused = (native.refusal if native is not None else refuse_plainly)(error, request_id)
+    headers = {**refused.headers, "Content-Type": "application/json", **stamped(request_id)}
+    return Refusal(refused.status, json.encode(refused.body), headers)
+
+
+def say_farewell(socket: Socket, codec: Dialect, error: GatewayError) -> None:
+    """Tell in the open socket why it is closed, and close it."""
+    rule = error.rule
+    failed = Failed(error.error, error.message, rule.retryable, True, error.param)
+    for frame in codec.encode(failed):
+        socket.send(frame)
+    socket.close(*codec.closing(rule.close_code or 1008, error.error))
+
+
+class Farewell:
+    """Receiver that tells why one may not come in, and closes: for browsers, which cannot read a
+    refusal, and for dialects that know no other."""
+
+    def __init__(self, error: GatewayError, native: Wire | None) -> None:
+        self._error = error
+        self._codec: Dialect = Server(Style("tts"))
+        if native is not None and native.is_polite:
+            self._codec = native.server(Opening())
+
+    def opened(self, socket: Socket) -> None:
+        say_farewell(socket, self._codec, self._error)
+
+    def frame(self, frame: Frame) -> None: ...
+
+    def writable(self, writable: bool) -> None: ...
+
+    def closed(self, code: int, reason: str) -> None: ...
+
+
+class Doorstep:
+    """Receiver that waits for the first message, since the key may be in it. `admit` gives the
+    receiver for whoever has that key, or raises GatewayError."""
+
+    def __init__(self, admit: Callable[[str], Receiver], wire: Wire) -> None:
+        self._admit = admit
+        self._wire = wire
+        self._socket: Socket | None = None
+        self._inside: Receiver | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def opened(self, socket: Socket) -> None:
+        self._socket = socket
+        self._timer = asyncio.get_running_loop().call_later(KEY_TIMEOUT, self._too_late)
+
+    def frame(self, frame: Frame) -> None:
+        if self._inside is not None:
+            self._inside.frame(frame)
+        elif self._timer is not None and self._socket is not None:
+            self._rest()
+            assert self._wire.key_in is not None
+            try:
+                self._inside = self._admit(self._wire.key_in(frame))
+            except GatewayError as error:
+                self._refuse(error)
+                return
+            self._inside.opened(self._socket)
+            self._inside.frame(frame)
+
+    def writable(self, writable: bool) -> None:
+        if self._inside is not None:
+            self._inside.writable(writable)
+
+    def closed(self, code: int, reason: str) -> None:
+        self._rest()
+        if self._inside is not None:
+            self._inside.closed(code, reason)
+
+    def _too_late(self) -> None:
+        self._timer = None
+        self._refuse(AuthError("no API key in the headers, the query or the first message"))
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, error: GatewayError) -> None:
+        if self._socket is not None:
+            say_farewell(self._socket, self._wire.server(Opening()), error)
