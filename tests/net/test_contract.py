@@ -4,62 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-import uvloop
 
 from voxway.errors import UpstreamError
 from voxway.net import pico, websockets
 from voxway.net.base import Accept, Acceptance, Refusal, Request, Socket, parse_head
 from voxway.wire.base import Endpoint, Frame
 
+from .ear import BOUND, Ear, run
+
 LIBRARIES = {"picows": pico, "websockets": websockets}
 PAIRS = [(s, c) for s in LIBRARIES for c in LIBRARIES]
-BOUND = 5.0  # seconds: a bound against hangs, not a measure
-
-
-class Ear:
-    """A receiver that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.frames: asyncio.Queue[Frame] = asyncio.Queue()
-        self.is_open: asyncio.Future[Socket] = asyncio.get_running_loop().create_future()
-        self.is_closed: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        self.writables: list[bool] = []
-        self._told = asyncio.Event()
-
-    def opened(self, socket: Socket) -> None:
-        self.is_open.set_result(socket)
-
-    def frame(self, frame: Frame) -> None:
-        self.frames.put_nowait(frame)
-
-    def writable(self, writable: bool) -> None:
-        self.writables.append(writable)
-        self._told.set()
-
-    def closed(self, code: int, reason: str) -> None:
-        self.is_closed.set_result((code, reason))
-
-    async def heard(self) -> Frame:
-        return await asyncio.wait_for(self.frames.get(), BOUND)
-
-    async def end(self) -> tuple[int, str]:
-        return await asyncio.wait_for(self.is_closed, BOUND)
-
-    async def told_writable(self, writable: bool) -> None:
-        async with asyncio.timeout(BOUND):
-            while writable not in self.writables:
-                self._told.clear()
-                await self._told.wait()
-
-    async def socket(self) -> Socket:
-        return await asyncio.wait_for(self.is_open, BOUND)
 
 
 def port_of(server: Any) -> int:
@@ -85,10 +46,6 @@ async def connected(
         await asyncio.gather(there.end(), here.end())
     finally:
         server.close()
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    uvloop.run(asyncio.wait_for(test(), 20))
 
 
 @pytest.mark.parametrize("library", PAIRS, ids="-".join)

@@ -86,6 +86,7 @@ POLICIES: dict[str, Policy] = {
         per_utterance=True, is_serial=True, keepalive="message", keepalive_after=10.0
     ),
     "orpheus": Policy(per_utterance=True, is_serial=True),
-    "openai_speech": Policy(text_characters=4096),
+    # Every sentence is a request of its own: a change of voice needs no new socket.
+    "openai_speech": Policy(configures=True, text_characters=4096),
     "openai_transcriptions": Policy(ends_itself=False),
 }
