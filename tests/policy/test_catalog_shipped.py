@@ -20,11 +20,13 @@ slng/rime/coda:0-id slng/canopylabs/orpheus:en cartesia/sonic:3 elevenlabs/eleve
 elevenlabs/eleven-multilingual:2 elevenlabs/eleven:3 kugelaudio/kugel:1|1-turbo|2|2-turbo
 murf/murftts:falcon sarvam/bulbul:v3 soniox/tts-rt:v1 gradium/tts:default slng/fish/tts:s2.1-pro
 orpheus orpheus-indic kokoro cosyvoice chatterbox xtts elevenlabs deepgram cartesia local/hibari:en
+openai/tts-1 openai/gpt-4o-mini-tts
 """
 HEARING = """
 slng/deepgram/nova:3-en|es|hi|kn|mr|multi|ta|te deepgram/nova:2|3|3-medical
 slng/openai/whisper:large-v3 soniox/speech-ai:rt-v3|v4|v5 sarvam/saaras:v3 reson8/reson8stt:v1
 mistral/voxtral-mini:2507 kyutai whisper local/moonshine:tiny-en
+openai/whisper-1 openai/gpt-4o-transcribe
 """
 
 
@@ -68,6 +70,8 @@ def test_there_is_no_other_and_none_twice() -> None:
         ("slng/deepgram/nova:3-hi", "", "hi", 16_000),
         ("soniox/speech-ai:rt-v4", "", "en", 16_000),
         ("kyutai", "", "en", 24_000),
+        ("openai/gpt-4o-mini-tts", "alloy", "", 24_000),
+        ("openai/gpt-4o-transcribe", "", "", 16_000),
     ],
 )
 def test_defaults(name: str, voice: str, language: str, rate: int) -> None:
@@ -77,6 +81,13 @@ def test_defaults(name: str, voice: str, language: str, rate: int) -> None:
         language,
         rate,
     )
+
+
+def test_what_is_asked_over_http_is_stated_as_it_comes() -> None:
+    for model in MODELS.values():
+        if any(backend.wire == "openai_http" for backend in model.backends):
+            assert model.encodings == ("linear16",)
+            assert model.rates == ((24_000,) if model.kind == "tts" else ())
 
 
 def test_indic_languages() -> None:

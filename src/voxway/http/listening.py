@@ -8,7 +8,7 @@ from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from ..audio.formats import AudioFormat, checked_rate, encoding_named
+from ..audio.formats import INPUT_ENCODINGS, AudioFormat, checked_rate, encoding_named
 from ..events import ListenOptions, Word
 from ..visit import Visit
 from ..wire.unified_messages import TimedWord
@@ -126,7 +126,7 @@ async def _heard(
 def _options(visit: Visit, upload: Upload, start: bytes, *, with_words: bool) -> ListenOptions:
     """How to listen. Nobody sees the partials, but they show the session that work goes on."""
     wishes, model = upload.wishes, visit.found.model
-    encoding = encoding_named(encoding_of(start, upload), model.encodings, "encoding")
+    encoding = encoding_named(encoding_of(start, upload), INPUT_ENCODINGS, "encoding")
     rate = model.default_rate if wishes.sample_rate is None else wishes.sample_rate
     extra = {
         name: value
