@@ -23,7 +23,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     )
 )
 PURE = frozenset().union(*LAYERS[:4])
-IO = {"asyncio", "socket", "ssl", "time", "random", "logging", "picows", "uvicorn", "litestar"}
+IO = {"asyncio", "socket", "ssl", "time", "random", "logging"}
+IO |= {"picows", "uvicorn", "litestar", "httpx"}
 BODIES = LAYERS[5]
 
 

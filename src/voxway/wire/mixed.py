@@ -23,7 +23,7 @@ def owns(marks: Marks, frame: str) -> bool:
     if not isinstance(message, dict):
         return marks.bare_text or frame.strip() in marks.words
     if "type" in message:
-        return message["type"] in marks.types
+        return isinstance(message["type"], str) and message["type"] in marks.types
     if marks.fields:
         return not marks.fields.isdisjoint(message)
     return marks.untyped
