@@ -13,10 +13,12 @@ from typing import Protocol, assert_never
 from msgspec import Struct, structs
 
 from .audio.formats import AudioFormat
+from .audio.slicing import Framer
 from .catalog import Model
 from .converting import Heard, Spoken, Stamped, plan
 from .errors import GatewayError
 from .events import (
+    Audio,
     Clear,
     Configure,
     Event,
@@ -92,6 +94,7 @@ class Line:
         self._down: Stage[Stamped] | None = None
         self._spoken: dict[str, Spoken] = {}
         self._heard: Heard | None = None
+        self._framers: dict[str, Framer] = {}
         if way.task == "stt":
             self._set_up_hearing()
 
@@ -133,6 +136,7 @@ class Line:
         """How the upstream is asked: in its own format."""
         assert command.options is not None
         made = plan(command.options, self._way.model)
+        self._framers[command.context] = Framer(made.backend)
         if self._way.task == "tts":
             spoken = Spoken(made)
             if spoken.is_needed:
@@ -159,6 +163,10 @@ class Line:
     def _hand(self, command: Event) -> None:
         if self._heard is not None:
             self._heard.heard(command)
+        if isinstance(command, Clear) and (framer := self._framers.get(command.context)):
+            framer.clear()
+        elif isinstance(command, Finish):
+            self._framers.pop(command.context, None)
         if spoken := self._spoken.get(command.context):
             if isinstance(command, Text | Flush):
                 spoken.said(command)
@@ -240,11 +248,18 @@ class Line:
         if isinstance(event, Malformed):
             self._leave()
             self._side.upstream_lost(f"the backend broke its protocol: {event.message}", "")
+        elif isinstance(event, Audio):
+            framer = self._framers.get(event.context)
+            for piece in framer.feed(event.data) if framer else ():
+                whole = event if piece is event.data else structs.replace(event, data=piece)
+                self._perform(self._pacer.event(whole, self._clock()))
         else:
             self._perform(self._pacer.event(event, self._clock()))
 
     def closed(self, code: int) -> None:
         self._ear = None
+        for framer in self._framers.values():
+            framer.clear()
         self._perform(self._pacer.closed(code, self._clock()))
 
     def writable(self, writable: bool) -> None:

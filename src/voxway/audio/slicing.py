@@ -34,3 +34,29 @@ def slices(data: Data, format: AudioFormat, max_ms: int = 100) -> Iterator[Data]
         if end > start:
             yield data[start:end]
         start = end
+
+
+MAX_PIECE = 32 * 1024  # bytes: in base64, with all around it, still under 64 KiB
+
+
+class Framer:
+    """Audio as it comes from somebody who cuts it anywhere: whole samples in pieces of bounded
+    size. What is less than a sample waits for its rest."""
+
+    def __init__(self, format: AudioFormat) -> None:
+        self._unit = format.frame_bytes or 1
+        self._carry = b""
+
+    def clear(self) -> None:
+        """What follows is another stream."""
+        self._carry = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, ...]:
+        """What can go on."""
+        if self._carry:
+            data, self._carry = self._carry + data, b""
+        if odd := len(data) % self._unit:
+            data, self._carry = data[:-odd], data[-odd:]
+        if len(data) <= MAX_PIECE:
+            return (data,) if data else ()
+        return tuple(data[at : at + MAX_PIECE] for at in range(0, len(data), MAX_PIECE))

@@ -9,11 +9,17 @@ from msgspec import Struct
 from ..wire import (
     base,
     bridge,
+    cartesia_stt,
     cartesia_tts,
+    deepgram_listen,
     deepgram_speak,
     elevenlabs,
+    elevenlabs_multi,
+    elevenlabs_stt,
     openai_http,
     orpheus,
+    telnyx_stt,
+    telnyx_tts,
 )
 from .model import Kind
 
@@ -31,13 +37,19 @@ class Wire(Struct, frozen=True):
 WIRES: dict[str, tuple[base.Wire, ...]] = {
     "engine": (bridge.VOICE, bridge.EAR),  # a worker that VOXWAY_ENGINES names
     "unified": (bridge.VOICE, bridge.EAR),  # another gateway that speaks our protocol
+    "cartesia_stt": (cartesia_stt.WIRE,),
     "cartesia_tts": (cartesia_tts.WIRE,),
+    "deepgram_listen": (deepgram_listen.WIRE,),
     "deepgram_speak": (deepgram_speak.WIRE,),
     "elevenlabs": (elevenlabs.WIRE,),
+    "elevenlabs_multi": (elevenlabs_multi.WIRE,),
+    "elevenlabs_stt": (elevenlabs_stt.WIRE,),
     "openai_http": (openai_http.SPEECH, openai_http.TRANSCRIPTIONS),
     "orpheus": (orpheus.WIRE,),
+    "telnyx_stt": (telnyx_stt.WIRE,),
+    "telnyx_tts": (telnyx_tts.WIRE,),
 }
-NOT_YET: dict[str, Wire] = {n: Wire(TTS + STT) for n in ("cartesia_stt telnyx_stt telnyx_tts elevenlabs_stt deepgram_listen elevenlabs_multi".split())} | {"kyutai_stt": Wire(STT), "kyutai_tts": Wire(TTS), "rime_ws3": Wire(TTS)}
+NOT_YET: dict[str, Wire] = {"kyutai_stt": Wire(STT), "kyutai_tts": Wire(TTS), "rime_ws3": Wire(TTS)}
 KNOWN_WIRES: Mapping[str, Wire] = NOT_YET | {
     name: Wire(tuple(wire.task for wire in wires), implemented=True)
     for name, wires in WIRES.items()

@@ -115,7 +115,7 @@ class Server:
             case m.ClearMsg():
                 yield Clear()
             case m.CancelMsg():
-                yield Finish() if self._cancel_means_end else Cancel()
+                yield from (Flush(), Finish()) if self._cancel_means_end else (Cancel(),)
             case m.StopMsg():
                 yield Cancel() if self._style.task == "tts" else Finish()
             case m.ConfigureMsg(voice=voice, voice_id=id, language=language, speed=speed):

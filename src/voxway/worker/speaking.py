@@ -166,14 +166,15 @@ class SpeakingSession:
             self._unspoken = ""
             id = f"seg_{self._segments}"
             self._line.say(SegmentStart(id, spoken.text))
+            # Before their audio: who shows a word when it is spoken must know it by then.
+            if self._options.word_timestamps and spoken.words:
+                self._line.say(Words(spoken.words))
             self._send(data)
             if rest := spoken.pcm[self._first_bytes :]:
                 data = await self._turns.take(partial(encoder.feed, rest))
                 if epoch != self._epoch:
                     return
                 self._send(data)
-            if self._options.word_timestamps and spoken.words:
-                self._line.say(Words(spoken.words))
             self._line.say(SegmentEnd(id))
 
     async def _make(

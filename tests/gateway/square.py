@@ -1,0 +1,199 @@
+"""A client of any wire, made of its own `Client`, for tests that put every dialect before every
+backend."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import Struct, field
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from conftest import BOUND, Gateway
+from voxway.catalog.wires import WIRES
+from voxway.events import (
+    Audio,
+    Ended,
+    Event,
+    Failed,
+    Finish,
+    Flush,
+    Flushed,
+    ListenOptions,
+    Ready,
+    SpeakOptions,
+    Start,
+    Text,
+    Transcript,
+    Word,
+    Words,
+)
+from voxway.wire import base
+from voxway.wire.base import Address, Codec
+
+SPOKEN = SpeakOptions(
+    voice="heart",
+    language="en",
+    encoding="linear16",
+    sample_rate=24_000,
+    speed=1.0,
+    word_timestamps=True,
+)
+HEARD = ListenOptions(
+    encoding="linear16", sample_rate=16_000, language="en", word_timestamps=True, partials=True
+)
+
+
+def dialects(task: str) -> list[str]:
+    """The names of all wires that have a socket, for one task."""
+    return [
+        name
+        for name, wires in WIRES.items()
+        for wire in wires
+        if wire.task == task and name not in ("engine", "openai_http")
+    ]
+
+
+def wire_of(name: str, task: str) -> base.Wire:
+    return next(wire for wire in WIRES[name] if wire.task == task)
+
+
+class Peer:
+    """One connection, in the vocabulary."""
+
+    def __init__(self, gateway: Gateway, name: str, task: str, model: str, options: Any) -> None:
+        wire = wire_of(name, task)
+        address = Address(gateway.url, model, gateway.key)
+        self.policy = wire.policy
+        self.codec: Codec = wire.client(options, address)
+        endpoint = wire.endpoint(options, address)
+        url = endpoint.url
+        if name == "deepgram_speak":  # the voice is the model there
+            url = re.sub(r"model=[^&]+", f"model={model}", url)
+        if f"{wire.names_model}=" not in url and name not in ("engine", "unified"):
+            url += f"{'&' if '?' in url else '?'}{wire.names_model}={model}"
+        self._connecting = connect(
+            url,
+            additional_headers=dict(endpoint.headers),
+            max_size=64 * 1024,  # no frame to a client is larger
+            open_timeout=BOUND,
+        )
+        self.socket = self._connecting.__enter__()
+        self.say(Start(options))
+
+    def say(self, *commands: Event) -> None:
+        for command in commands:
+            for frame in self.codec.encode(command):
+                self.socket.send(frame)
+
+    def hear(self) -> list[Event] | None:
+        """What the next frame says; None once the socket is closed."""
+        try:
+            return list(self.codec.decode(self.socket.recv(BOUND)))
+        except ConnectionClosed as closed:
+            self.close_code = closed.rcvd.code if closed.rcvd else 1006
+            return None
+
+    def close(self) -> None:
+        self._connecting.__exit__(None, None, None)
+
+
+class Utterance(Struct):
+    """What came back for one flush."""
+
+    pcm: bytes = b""
+    words: list[Word] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+
+
+def speak(gateway: Gateway, name: str, model: str, texts: list[str]) -> list[Utterance]:
+    """Each text spoken as an utterance of its own, one after the other."""
+    spoken: list[Utterance] = []
+    peer: Peer | None = None
+    for text in texts:
+        if peer is None:
+            peer = Peer(gateway, name, "tts", model, SPOKEN)
+        peer.say(Text(text, partial=False), Flush())
+        spoken.append(utterance(peer))
+        if peer.policy.per_utterance:
+            peer.close()
+            peer = None
+    if peer is not None:
+        peer.close()
+    return spoken
+
+
+def utterance(peer: Peer) -> Utterance:
+    """Everything up to its terminal, or up to a close in order where that is the terminal."""
+    got = Utterance()
+    while (events := peer.hear()) is not None:
+        for event in events:
+            match event:
+                case Audio(data=data):
+                    got.pcm += data
+                case Words(words=words):
+                    got.words += words
+                case Failed(code=code, message=message):
+                    raise AssertionError(f"{code}: {message}")
+                case Flushed():
+                    got.order.append("Flushed")
+                    return got
+                case _:
+                    pass
+            if not isinstance(event, Ready):
+                got.order.append(type(event).__name__)
+    assert peer.policy.per_utterance
+    assert peer.close_code == 1000
+    got.order.append("Flushed")
+    return got
+
+
+class Heard(Struct):
+    """What came back for a recording that was finalized, then ended."""
+
+    finals: list[Transcript] = field(default_factory=list)
+    answers: int = 0
+    has_ended: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join(final.text for final in self.finals if final.text)
+
+    @property
+    def words(self) -> list[Word]:
+        return [word for final in self.finals for word in final.words]
+
+
+def listen(gateway: Gateway, name: str, model: str, pcm: bytes) -> Heard:
+    """A recording sent as fast as it goes, finalized, and the stream ended."""
+    peer = Peer(gateway, name, "stt", model, HEARD)
+    got = Heard()
+    for at in range(0, len(pcm), 3200):
+        peer.say(Audio(pcm[at : at + 3200]))
+    peer.say(Flush())
+    while not got.answers and (events := peer.hear()) is not None:
+        note(got, events)
+    peer.say(Finish())
+    if not peer.policy.ends_itself:
+        peer.close()
+        got.has_ended = True
+        return got
+    while (events := peer.hear()) is not None:
+        note(got, events)
+    got.has_ended |= peer.close_code == 1000
+    return got
+
+
+def note(got: Heard, events: list[Event]) -> None:
+    for event in events:
+        match event:
+            case Transcript(final=True):
+                got.finals.append(event)
+                got.answers += event.from_finalize
+            case Ended():
+                got.has_ended = True
+            case Failed(code=code, message=message):
+                raise AssertionError(f"{code}: {message}")
+            case _:
+                pass
