@@ -13,7 +13,7 @@ from litestar.router import Router
 from ..errors import GatewayError
 from . import account, documents, listening, openapi, pronunciation, speaking
 from .admission import Admission
-from .errors import bug, gateway_error, gone, http_error
+from .errors import Refusals
 from .presence import GoneError
 from .services import Health, Services
 from .stamp import Stamped
@@ -24,14 +24,15 @@ __all__ = ["Health", "Services", "create", "routes"]
 def create(services: Services, clock: Callable[[], float] = time.monotonic) -> Stamped:
     """The application."""
     handlers = routes(services, clock)
+    refusals = Refusals({})
     app = Litestar(
         [*handlers, *documents.routes(openapi.document(handlers))],
         openapi_config=None,
         exception_handlers={
-            GatewayError: gateway_error,
-            HTTPException: http_error,
-            GoneError: gone,
-            500: bug,
+            GatewayError: refusals.gateway_error,
+            HTTPException: refusals.http_error,
+            GoneError: refusals.gone,
+            500: refusals.bug,
         },
         logging_config=None,
     )

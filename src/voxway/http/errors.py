@@ -1,17 +1,23 @@
-"""What every refused HTTP request is answered with: one JSON body, whatever went wrong."""
+"""What every refused HTTP request is answered with, whatever went wrong: JSON, in the shape that
+the clients of its route know."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from ..errors import ErrorBody, GatewayError, refused
+from ..errors import GatewayError
 from ..routes import target
+from ..wire.base import Refused, refuse_plainly
 from .presence import GoneError
 from .stamp import request_id_of
+
+AnyRequest = Request[Any, Any, Any]
+Refuse = Callable[[GatewayError, str], Refused]
 
 log = structlog.get_logger("voxway")
 
@@ -19,35 +25,58 @@ log = structlog.get_logger("voxway")
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 
 
-def gateway_error(request: Request[Any, Any, Any], error: GatewayError) -> Response[ErrorBody]:
-    """An error of our own, as the table says."""
-    body, headers = refused(error, request_id_of(request.scope))
-    log.info("refused", code=error.error, request=body.request_id)
-    return Response(body, status_code=body.status, headers=headers)
+class Refusals:
+    """The handlers of all that goes wrong. `shapes` has the refusals of providers' routes by how
+    their paths begin; all other routes have our own."""
+
+    def __init__(self, shapes: Mapping[str, Refuse]) -> None:
+        self._shapes = shapes
+
+    def gateway_error(self, request: AnyRequest, error: GatewayError) -> Response[Any]:
+        """An error of our own, as the table says."""
+        return gateway_error(request, error, self._shape(request))
+
+    def http_error(self, request: AnyRequest, error: HTTPException) -> Response[Any]:
+        """A request that no route takes, or that is no HTTP for it."""
+        return http_error(request, error, self._shape(request))
+
+    def bug(self, request: AnyRequest, error: Exception) -> Response[Any]:
+        """A fault of ours: it is logged, and its text does not leave the house."""
+        if isinstance(error, HTTPException):  # the framework's own 500: a client that went away
+            return self.http_error(request, error)
+        log.error("bug", request=request_id_of(request.scope), exc_info=error)
+        message = "something went wrong here; it has been logged"
+        return self.gateway_error(request, GatewayError(message))
+
+    def gone(self, request: AnyRequest, _: GoneError) -> Response[None]:
+        """The client went away: there is nobody to tell."""
+        return Response(None, status_code=499)
+
+    def _shape(self, request: AnyRequest) -> Refuse:
+        path = str(request.scope["path"])
+        fitting = (refuse for start, refuse in self._shapes.items() if path.startswith(start))
+        return next(fitting, refuse_plainly)
 
 
-def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
-    """A request that no route takes, or that is no HTTP for it."""
+def gateway_error(
+    request: AnyRequest, error: GatewayError, refuse: Refuse = refuse_plainly
+) -> Response[Any]:
+    request_id = request_id_of(request.scope)
+    refused = refuse(error, request_id)
+    log.info("refused", code=error.error, request=request_id)
+    return Response(refused.body, status_code=refused.status, headers=dict(refused.headers))
+
+
+def http_error(
+    request: AnyRequest, error: HTTPException, refuse: Refuse = refuse_plainly
+) -> Response[Any]:
     path = request.url.path[:200]
     code = CODES.get(error.status_code, "invalid_request")
     message = f"{request.method} {path}: {error.detail}"
     if request.method == "GET" and error.status_code in (404, 405) and target(path):
         code, message = "upgrade_required", f"{path} is a WebSocket: connect with an upgrade"
-    response = gateway_error(request, GatewayError(message, code=code))
+    response = gateway_error(request, GatewayError(message, code=code), refuse)
     if code == "upgrade_required":
         response.headers["Upgrade"] = "websocket"
     response.headers.update(error.headers or {})
     return response
-
-
-def bug(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    """A fault of ours: it is logged, and its text does not leave the house."""
-    if isinstance(error, HTTPException):  # the framework's own 500: a client that went away
-        return http_error(request, error)
-    log.error("bug", request=request_id_of(request.scope), exc_info=error)
-    return gateway_error(request, GatewayError("something went wrong here; it has been logged"))
-
-
-def gone(request: Request[Any, Any, Any], _: GoneError) -> Response[None]:
-    """The client went away: there is nobody to tell."""
-    return Response(None, status_code=499)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from litestar.types import Receive
 from msgspec import Struct
@@ -87,8 +87,14 @@ async def first_piece(source: AsyncIterator[bytes]) -> bytes:
     raise ProtocolError("audio: 0 bytes", param="audio")
 
 
-async def hear(session: Session, receive: Receive, *, is_streamed: bool) -> Heard:
-    """Send it all, collect what is heard; stop at once when the client goes away."""
+Tell = Callable[[Transcript], Awaitable[None]]
+
+
+async def hear(
+    session: Session, receive: Receive, *, is_streamed: bool, tell: Tell | None = None
+) -> Heard:
+    """Send it all, collect what is heard, `tell` each final; stop at once when the client goes
+    away."""
     direct = session.direct
     try:
         async with together() as group:
@@ -96,7 +102,7 @@ async def hear(session: Session, receive: Receive, *, is_streamed: bool) -> Hear
             tasks = [group.create_task(_send(session, receive if is_streamed else None))]
             if not is_streamed:
                 tasks.append(group.create_task(watch(receive)))
-            heard = await _collect(direct, session.length)
+            heard = await _collect(direct, session.length, tell)
             for task in tasks:
                 task.cancel()
     finally:
@@ -124,7 +130,7 @@ def _send_piece(session: Session, piece: bytes) -> None:
         session.direct.say(Audio(data))
 
 
-async def _collect(direct: Direct, length: Length) -> Heard:
+async def _collect(direct: Direct, length: Length, tell: Tell | None) -> Heard:
     finals: list[Transcript] = []
     warnings: list[Warning] = []
     end = 0.0
@@ -134,6 +140,8 @@ async def _collect(direct: Direct, length: Length) -> Heard:
                 finals.append(event)
                 end = max(end, (start or 0.0) + (duration or 0.0))
                 length.reach(end)
+                if tell is not None:
+                    await tell(event)
             case Warning():
                 warnings.append(event)
             case Ended(reason="client_closed"):

@@ -8,16 +8,15 @@ from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from ..audio.formats import INPUT_ENCODINGS, AudioFormat, checked_rate, encoding_named
 from ..events import ListenOptions, Word
 from ..visit import Visit
 from ..wire.unified_messages import TimedWord
 from .admission import Admission, audio_bound
-from .hearing import Heard, Length, Session, first_piece, hear
-from .services import Services, asking
-from .stamp import request_id_of
+from .hearing import Heard
+from .services import Services, arrival
 from .telling import told
-from .uploads import Upload, encoding_of, upload_of
+from .transcribing import transcribe
+from .uploads import Upload, upload_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -88,7 +87,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         """Write down what is said
 
         The audio comes as a form, as JSON in base64, or as it is."""
-        visit = services.visit(asking(request), request_id_of(request.scope))
+        visit = arrival(services, request)
         heard, language = await _heard(services, visit, request, with_words=False)
         alternative = BridgeAlternative(heard.text, heard.confidence)
         answer = BridgeTranscription("transcription", True, (alternative,), 1, language)
@@ -99,7 +98,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         """Write down what is said, with words and times
 
         The audio comes as a form, as JSON in base64, or as it is."""
-        visit = services.visit(asking(request), request_id_of(request.scope))
+        visit = arrival(services, request)
         heard, language = await _heard(services, visit, request, with_words=True)
         return Response(_transcription(visit, heard, language), headers=told(heard.warnings))
 
@@ -111,23 +110,13 @@ async def _heard(
 ) -> tuple[Heard, str]:
     """What was heard, and in which language."""
     upload = await upload_of(request)
-    start = await first_piece(upload.source)
-    options = _options(visit, upload, start, with_words=with_words)
-    length = Length(
-        start,
-        AudioFormat(options.encoding or "linear16", options.sample_rate or 0),
-        visit.account.tier.http_audio,
-    )
-    session = Session(services.converse(visit), options, length, start, upload.source)
-    heard = await hear(session, request.receive, is_streamed=upload.is_streamed)
+    options = _options(visit, upload, with_words=with_words)
+    heard = await transcribe(services, visit, upload, options, request.receive)
     return heard, heard.language or options.language or visit.found.model.default_language
 
 
-def _options(visit: Visit, upload: Upload, start: bytes, *, with_words: bool) -> ListenOptions:
-    """How to listen. Nobody sees the partials, but they show the session that work goes on."""
+def _options(visit: Visit, upload: Upload, *, with_words: bool) -> ListenOptions:
     wishes, model = upload.wishes, visit.found.model
-    encoding = encoding_named(encoding_of(start, upload), INPUT_ENCODINGS, "encoding")
-    rate = model.default_rate if wishes.sample_rate is None else wishes.sample_rate
     extra = {
         name: value
         for name in ("punctuate", "smart_format", "keywords")
@@ -135,8 +124,6 @@ def _options(visit: Visit, upload: Upload, start: bytes, *, with_words: bool) ->
     }
     return ListenOptions(
         language=wishes.language or visit.language,
-        encoding=encoding,
-        sample_rate=checked_rate(rate, "linear16", "sample_rate"),
         word_timestamps=with_words and "word_timestamps" in model.capabilities,
         diarization=wishes.diarize,
         extra=extra,

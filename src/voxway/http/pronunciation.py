@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from ..auth import Account
-from ..errors import AuthError, ErrorBody, GatewayError
+from ..errors import AuthError, GatewayError
 from ..stores.dictionaries import Dictionaries, Dictionary, Modes
 from ..wire.base import invalid
 from .errors import gateway_error, http_error
@@ -83,7 +83,7 @@ def router(dictionaries: Dictionaries, account_of: AccountOf) -> Router:
     )
 
 
-def _bad_request(request: AnyRequest, error: HTTPException) -> Response[ErrorBody]:
+def _bad_request(request: AnyRequest, error: HTTPException) -> Response[Any]:
     if error.status_code != 400:
         return http_error(request, error)
     cause = str(error.__cause__)

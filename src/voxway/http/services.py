@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from litestar.connection import ASGIConnection
@@ -13,8 +13,10 @@ from ..auth import Account
 from ..catalog import Public
 from ..direct import Direct
 from ..net.base import Request as Asking
+from ..routes import Target
 from ..stores.dictionaries import Dictionaries
 from ..visit import Visit
+from .stamp import mark_client_key, request_id_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -27,13 +29,19 @@ class Health(Struct, frozen=True):
     engines: dict[str, str]
 
 
+class Visiting(Protocol):
+    """Who asks for what; `wanted` if the URL does not tell. Raises GatewayError."""
+
+    def __call__(self, request: Asking, request_id: str, wanted: Target | None = None) -> Visit: ...
+
+
 class Services(Struct, frozen=True):
     """The gateway, as its HTTP side sees it. `account` and `visit` raise GatewayError."""
 
     health: Callable[[], Health]
     catalog: Callable[[], Sequence[Public]]
     account: Callable[[Asking], Account]
-    visit: Callable[[Asking, str], Visit]
+    visit: Visiting
     converse: Callable[[Visit], Direct]
     in_use: Callable[[Account], tuple[int, int]]
     dictionaries: Dictionaries | None = None
@@ -48,3 +56,11 @@ def asking(connection: Connection) -> Asking:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     return Asking(scope["path"], query, headers)
+
+
+def arrival(services: Services, connection: Connection, wanted: Target | None = None) -> Visit:
+    """The visit that a request is. Raises GatewayError if it cannot be."""
+    visit = services.visit(asking(connection), request_id_of(connection.scope), wanted)
+    if visit.found.client_key:
+        mark_client_key(connection.scope)
+    return visit

@@ -10,17 +10,15 @@ from litestar.types import ASGIApp
 from msgspec import Meta, Struct, json
 
 from ..catalog import Model
-from ..errors import ProtocolError
-from ..events import Event, Flush, SpeakOptions, Start, Text
+from ..events import SpeakOptions
 from ..visit import Visit
 from ..wire.base import parser
 from ..wire.unified_commands import reference
 from ..wire.unified_messages import Pronunciation
 from .admission import Admission, text_bound
 from .forms import in_wav
-from .services import Services, asking
-from .speech import Speech
-from .stamp import request_id_of
+from .services import Services, arrival
+from .speech import InEvents, Plainly, Speech, speak
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -77,47 +75,29 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         """Speak a text
 
         The answer is WAV, and leaves sentence by sentence as it is made."""
-        visit = services.visit(asking(request), request_id_of(request.scope))
+        visit = arrival(services, request)
         said: BridgeSpeech = bridge_speech(await request.body())
         options = SpeakOptions(
             voice=said.voice,
             encoding="linear16",
             pronunciation=reference(said.pronunciation, "pronunciation"),
         )
-        return _spoken(services, visit, Start(options), said.text)
+        return Speech(speak(services, visit, options, said.text), Plainly())
 
     @post("/v1/tts/{model:path}", guards=[guard], status_code=200)
-    async def speak(request: AnyRequest) -> ASGIApp:
+    async def speak_plainly(request: AnyRequest) -> ASGIApp:
         """Speak a text in a chosen format
 
         With `Accept: text/event-stream` the audio comes in events, in base64."""
-        visit = services.visit(asking(request), request_id_of(request.scope))
+        visit = arrival(services, request)
         body = await request.body()
         said: PlainSpeech = plain_speech(body)
-        start = Start(_options(said, visit, body))
-        is_wav = in_wav(said.container)
+        options = _options(said, visit, body)
         as_events = "text/event-stream" in request.headers.get("accept", "")
-        return _spoken(services, visit, start, said.text, is_wav=is_wav, as_events=as_events)
+        manner = InEvents() if as_events else Plainly(is_wav=in_wav(said.container))
+        return Speech(speak(services, visit, options, said.text), manner)
 
-    return [bridge_speak, speak]
-
-
-def _spoken(
-    services: Services,
-    visit: Visit,
-    start: Start,
-    text: str,
-    *,
-    is_wav: bool = True,
-    as_events: bool = False,
-) -> ASGIApp:
-    if not text.strip():
-        raise ProtocolError("text: there is nothing to say", param="text")
-    direct = services.converse(visit)
-    commands: tuple[Event, ...] = (start, Text(text, partial=False), Flush())
-    for command in commands:
-        direct.say(command)
-    return Speech(direct, is_wav=is_wav, as_events=as_events)
+    return [bridge_speak, speak_plainly]
 
 
 def _options(said: PlainSpeech, visit: Visit, body: bytes) -> SpeakOptions:

@@ -10,6 +10,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..asking import request_id_in, stamped
 
+CLIENT_KEY = {"x-slng-auth-source": "client_key"}
+
 
 def request_id_of(scope: MutableMapping[str, Any] | Scope) -> str:
     """The id that this request was given at the door."""
@@ -18,8 +20,14 @@ def request_id_of(scope: MutableMapping[str, Any] | Scope) -> str:
     return request_id
 
 
+def mark_client_key(scope: MutableMapping[str, Any] | Scope) -> None:
+    """The provider is asked with the client's own key: the answer will say so."""
+    scope["state"]["client_key"] = True
+
+
 class Stamped:
-    """An application whose every answer carries the id, also those that its framework gives."""
+    """An application whose every answer carries the id, also those that its framework gives, and
+    whose key the provider was asked with, if it was the client's."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -30,12 +38,15 @@ class Stamped:
             for name, value in scope["headers"]
         }
         request_id = request_id_in(given) or f"req_{secrets.token_hex(12)}"
-        scope.setdefault("state", {})["request_id"] = request_id
-        stamp = [(name.encode(), value.encode()) for name, value in stamped(request_id).items()]
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
 
         async def stamping(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *stamp]
+                stamps = stamped(request_id) | (CLIENT_KEY if "client_key" in state else {})
+                others = [h for h in message["headers"] if h[0].decode().lower() not in stamps]
+                stamp = [(name.encode(), value.encode()) for name, value in stamps.items()]
+                message["headers"] = [*others, *stamp]
             await send(message)
 
         await self._app(scope, receive, stamping)

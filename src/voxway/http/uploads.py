@@ -95,25 +95,36 @@ async def upload_of(request: AnyRequest) -> Upload:
     )
 
 
-def _no_url() -> ProtocolError:
+# Under these names audio is somewhere else.
+URLS = ("url", "source_url", "cloud_storage_url")
+
+
+def no_url(name: str = "url") -> ProtocolError:
     return ProtocolError(
-        "url: this gateway calls nobody on a client's word; send the audio itself", param="url"
+        f"{name}: this gateway calls nobody on a client's word; send the audio itself", param=name
     )
 
 
-async def _from_form(request: AnyRequest) -> Upload:
+async def form_of(request: AnyRequest, name: str) -> tuple[dict[str, list[Any]], UploadFile]:
+    """The fields of a form and the file called `name`. Raises ProtocolError."""
     try:
         form = await request.form()
     except (UnicodeDecodeError, LookupError):
         raise ProtocolError("a part of the form is no text, and has no filename") from None
     fields = {name: form.getall(name) for name in form}
-    if "url" in fields:
-        raise _no_url()
-    files = fields.pop("audio", [])
-    wishes = wishes_of({name: v if len(v) > 1 else v[0] for name, v in fields.items()})
+    for url in URLS:
+        if url in fields:
+            raise no_url(url)
+    files = fields.pop(name, [])
     if len(files) != 1 or not isinstance(files[0], UploadFile):
-        raise ProtocolError("audio: one part with a filename is needed", param="audio")
-    return Upload(wishes, _from_file(files[0]), files[0].content_type)
+        raise ProtocolError(f"{name}: one part with a filename is needed", param=name)
+    return fields, files[0]
+
+
+async def _from_form(request: AnyRequest) -> Upload:
+    fields, file = await form_of(request, "audio")
+    wishes = wishes_of({name: v if len(v) > 1 else v[0] for name, v in fields.items()})
+    return Upload(wishes, from_file(file), file.content_type)
 
 
 async def _from_json(request: AnyRequest) -> Upload:
@@ -125,18 +136,18 @@ async def _from_json(request: AnyRequest) -> Upload:
                 f"JSON of more than {MAX_JSON} bytes: send the audio as a form, or as it is"
             )
     if _link(bytes(body)).url is not None:
-        raise _no_url()
+        raise no_url()
     said: JsonUpload = _json_upload(bytes(body))
     return Upload(said, _from_bytes(said.audio))
 
 
 def _from_body(request: AnyRequest, media_type: str, rate: str | None) -> Upload:
     if "url" in request.query_params:
-        raise _no_url()
+        raise no_url()
     query = {name: value for name, value in request.query_params.items() if name in _QUERY}
     if rate is not None:
         query.setdefault("sample_rate", rate)
-    return Upload(wishes_of(query), _from_stream(request), media_type, is_streamed=True)
+    return Upload(wishes_of(query), from_stream(request), media_type, is_streamed=True)
 
 
 # What the query may say beside what it says of the request itself.
@@ -171,12 +182,14 @@ async def _from_bytes(data: bytes) -> AsyncIterator[bytes]:
         yield data[at : at + PIECE]
 
 
-async def _from_file(file: UploadFile) -> AsyncIterator[bytes]:
+async def from_file(file: UploadFile) -> AsyncIterator[bytes]:
+    """A file of a form in pieces."""
     while piece := await file.read(PIECE):
         yield piece
 
 
-async def _from_stream(request: AnyRequest) -> AsyncIterator[bytes]:
+async def from_stream(request: AnyRequest) -> AsyncIterator[bytes]:
+    """A body in pieces, as it comes."""
     held = bytearray()
     async for chunk in request.stream():
         held += chunk
