@@ -106,14 +106,15 @@ class Speller:
         silence = spelled((), self._covered, until)
         if len(self._waiting) > len(words) or not silence.seconds:
             return None
-        self._covered = until
+        self._covered += silence.seconds
         return silence
 
-    def take(self) -> Alignment | None:
-        """The chunk of the words that wait."""
+    def take(self, *, is_late: bool = False) -> Alignment | None:
+        """The chunk of the words that wait, to go with their audio. If that is out already, the
+        chunk covers it to its end."""
         if not self._waiting:
             return None
-        alignment = spelled(self._waiting, self._covered)
+        alignment = spelled(self._waiting, self._covered, self._sent if is_late else 0.0)
         self._covered += alignment.seconds
         self._waiting = []
         return alignment
@@ -132,10 +133,13 @@ class Reader:
         self._held: Word | None = None
 
     def read(self, alignment: Alignment | None, data: bytes) -> tuple[Word, ...]:
-        """The words that are complete now. Where bytes tell no time, the chunks must."""
+        """The words that are complete now. Where bytes tell no time, the chunks must. A chunk of
+        words without audio is for the audio that came before."""
         given = alignment or Alignment()
-        words, self._held = words_in(given, self._since, self._held)
         is_raw = self._format.frame_bytes
+        is_late = is_raw and not data and any(not char.isspace() for char in given.chars or ())
+        since = max(0.0, self._since - given.seconds) if is_late else self._since
+        words, self._held = words_in(given, since, self._held)
         self._since += self._format.seconds(len(data)) if is_raw else given.seconds
         return words
 

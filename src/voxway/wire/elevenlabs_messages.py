@@ -137,8 +137,7 @@ class Teller:
                 if silence := self._speller.expect(words):
                     yield self._frame('""', silence)
             case e.SegmentEnd() | e.Flushed():
-                if late := self._speller.take():
-                    yield self._frame('""', late)
+                yield from self._late()
                 if isinstance(event, e.Flushed):
                     self._speller.end()
             case e.Failed(code=code, message=message, param=param):
@@ -149,7 +148,12 @@ class Teller:
                 if reason != self._told:
                     yield from self.encode(e.Failed(reason, f"ended: {reason.replace('_', ' ')}"))
             case e.Ended():
+                yield from self._late()
                 yield self._frame("null", None, is_final=True)
+
+    def _late(self) -> Iterator[Frame]:
+        if late := self._speller.take(is_late=True):
+            yield self._frame('""', late)
 
     def _frame(self, audio: str, alignment: Alignment | None, is_final: bool = False) -> str:
         # The one hot message, as a template. Of the two names of a context livekit 1.8.9 reads
