@@ -96,6 +96,13 @@ def test_a_word_that_straddles_chunks_is_one_word() -> None:
     assert reader.rest() == ()
 
 
+def test_a_word_that_passes_its_audio_does_not_end_before_it_began() -> None:
+    reader = Reader(PCM)
+    reader.read(Alignment(("a",), (400,), (100,)), seconds(0.1))
+    reader.read(Alignment(("b",), (0,), (100,)), seconds(0.1))
+    assert told(reader.rest()) == [("ab", 0.4, 0.5)]
+
+
 def test_the_reader_goes_by_the_audio_where_bytes_tell_time_else_by_the_chunks() -> None:
     chunk = Alignment(("a", " "), (0, 100), (100, 100))
     raw, compressed = Reader(PCM), Reader(MP3)

@@ -105,11 +105,13 @@ def test_a_url_is_read_without_its_keys_and_what_is_nothing_to_us(wire: Wire) ->
             ("enable_logging", "true"),
             ("authorization", "secret"),
             ("single_use_token", "secret"),
-            ("apply_text_normalization", "auto"),
+            ("optimize_streaming_latency", "3"),
+            ("enable_ssml_parsing", "false"),
+            ("apply_text_normalization", "on"),
             ("seed", "7"),
         )
     )
-    extra = MP3.extra | {"apply_text_normalization": "auto", "seed": "7"}
+    extra = MP3.extra | {"apply_text_normalization": "on", "seed": "7"}
     options = structs.replace(MP3, language="de", extra=extra)
     context = "" if wire is SINGLE else "default"
     assert said(server, {"text": " "}) == [e.Start(options, context=context)]
@@ -751,7 +753,7 @@ def test_times_restart_in_every_chunk_and_words_straddle_them() -> None:
         ("invalid_api_key", "auth_error", False),
         ("authentication_required", "auth_error", False),
         ("max_active_conversations", "rate_limit", True),
-        ("quota_exceeded", "rate_limit_exceeded", True),
+        ("quota_exceeded", "rate_limit_exceeded", False),
         ("input_timeout_exceeded", "idle_timeout_exceeded", True),
         ("voice_not_found", "config_error", False),
         ("detected_unusual_activity", "provider_error", True),

@@ -474,6 +474,11 @@ def test_a_session_is_heard() -> None:
     ]
 
 
+def test_a_language_of_three_letters_is_told_by_two() -> None:
+    [told] = said(client(), *committed("Hallo.", language="deu"))
+    assert told == e.Transcript("Hallo.", True, language="de")
+
+
 def test_partials_are_dropped_where_nobody_wants_them() -> None:
     codec = client(e.ListenOptions(partials=False))
     assert said(codec, {"message_type": "partial_transcript", "text": "Good"}) == []
@@ -540,7 +545,7 @@ def test_times_are_told_without_the_silence_that_we_put_in() -> None:
     ("native", "code", "retryable"),
     [
         ("auth_error", "auth_error", False),
-        ("quota_exceeded", "rate_limit_exceeded", True),
+        ("quota_exceeded", "rate_limit_exceeded", False),
         ("rate_limited", "rate_limit", True),
         ("insufficient_audio_activity", "idle_timeout_exceeded", True),
         ("session_time_limit_exceeded", "max_connection_duration_exceeded", True),

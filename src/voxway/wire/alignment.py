@@ -75,7 +75,7 @@ def words_in(
             words += [held] if held else []
             held = None
         elif held:
-            held = structs.replace(held, text=held.text + text, end=end)
+            held = structs.replace(held, text=held.text + text, end=max(held.end, end))
         else:
             held = Word(text=text, start=begin, end=end)
     return tuple(words), held

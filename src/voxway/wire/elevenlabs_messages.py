@@ -100,7 +100,8 @@ def failure(said: OutputMsg, context: str = "") -> e.Failed:
     native = said.error or "error"
     code = OURS.get(native, native if native in RULES else "provider_error")
     code = "auth_error" if native.startswith("auth") else code
-    return e.Failed(code, said.message or native, RULES[code].retryable, context=context)
+    may_retry = RULES[code].retryable and native != "quota_exceeded"
+    return e.Failed(code, said.message or native, may_retry, context=context)
 
 
 def spaced(text: str) -> str:
@@ -128,7 +129,7 @@ class Teller:
         self._name = name
         self._told = ""  # the last error
 
-    def encode(self, event: e.Event) -> Iterator[Frame]:  # noqa: C901 - one case an event
+    def encode(self, event: e.Event) -> Iterator[Frame]:
         match event:
             case e.Audio(data=data):
                 yield self._frame(f'"{pybase64.b64encode_as_string(data)}"', self._speller.take())

@@ -34,7 +34,16 @@ FORMATS = {
     for name, *numbers in [listed.split("_")]
 }
 # How to buffer text is nothing to us: a sentence is spoken as soon as it is there.
-IGNORED = {"model_id", "inactivity_timeout", "enable_logging", "sync_alignment", "auto_mode"}
+IGNORED = {
+    "model_id",
+    "inactivity_timeout",
+    "enable_logging",
+    "sync_alignment",
+    "auto_mode",
+    "optimize_streaming_latency",
+}
+# livekit 1.8.9 always says these, which ask for nothing.
+DEFAULTS = {"enable_ssml_parsing": "false", "apply_text_normalization": "auto"}
 # The other models refuse a `language_code` (pipecat 1.14).
 TAKE_LANGUAGE = ("_v2_5", "_v3", "_v4")
 
@@ -51,7 +60,8 @@ def options_in(opening: Opening) -> SpeakOptions:
         message = f"output_format {query.output_format[:40]!r} is none of {', '.join(FORMATS)}"
         raise ConfigError(message, param="output_format")
     given = FORMATS[query.output_format]
-    extra: dict[str, Any] = {name: value for name, value in rest.items() if name not in IGNORED}
+    asked = {name: value for name, value in rest.items() if value != DEFAULTS.get(name)}
+    extra: dict[str, Any] = {name: value for name, value in asked.items() if name not in IGNORED}
     return SpeakOptions(
         voice=opening.path.get("voice"),
         language=query.language_code,

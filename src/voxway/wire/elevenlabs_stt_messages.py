@@ -126,4 +126,5 @@ def failure(said: ReplyMsg) -> e.Failed | None:
     code = OURS.get(said.message_type)
     if code is None:
         return None
-    return e.Failed(code, said.error or said.message_type, RULES[code].retryable)
+    may_retry = RULES[code].retryable and said.message_type != "quota_exceeded"
+    return e.Failed(code, said.error or said.message_type, may_retry)

@@ -12,7 +12,7 @@ from msgspec import UNSET, structs
 
 from .. import events as e
 from .elevenlabs_stt_messages import ReplyMsg, TimedWord, TimestampedMsg
-from .elevenlabs_stt_options import Query
+from .elevenlabs_stt_options import TWO_LETTERS, Query
 
 
 def timestamped(
@@ -72,7 +72,7 @@ def transcript(
         True,
         from_finalize=answers,
         confidence=sum(sure) / len(sure) if sure else None,
-        language=said.language_code,
+        language=TWO_LETTERS.get(said.language_code or "", said.language_code),
         start=words[0].start if words else None,
         duration=words[-1].end - words[0].start if words else None,
         words=tuple(words),
