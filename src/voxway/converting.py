@@ -52,7 +52,7 @@ def plan(options: Options, model: Model) -> Plan:
     wanted = AudioFormat(
         options.encoding or model.default_encoding, options.sample_rate or model.default_rate
     )
-    given = nearest(wanted, model.encodings, model.rates, model.default_rate)
+    given = nearest(wanted, model.encodings, model.rates_for, model.default_rate)
     is_aligned = lacks_times(options, model)
     asked = structs.replace(options, encoding=given.encoding, sample_rate=given.sample_rate)
     if is_aligned:

@@ -69,9 +69,8 @@ class Peer:
         self.codec: Codec = wire.client(options, address)
         endpoint = wire.endpoint(options, address)
         url = endpoint.url
-        if name == "deepgram_speak":  # the voice is the model there
-            url = re.sub(r"model=[^&]+", f"model={model}", url)
-        if f"{wire.names_model}=" not in url and name not in ("engine", "unified"):
+        if name != "unified":  # by the name of our own: the voice may be the model there
+            url = re.sub(rf"[?&]{wire.names_model}=[^&]*", "", url).replace("&", "?", "?" not in url)
             url += f"{'&' if '?' in url else '?'}{wire.names_model}={model}"
         self._connecting = connect(
             url,

@@ -20,13 +20,14 @@ slng/rime/coda:0-id slng/canopylabs/orpheus:en cartesia/sonic:3 elevenlabs/eleve
 elevenlabs/eleven-multilingual:2 elevenlabs/eleven:3 kugelaudio/kugel:1|1-turbo|2|2-turbo
 murf/murftts:falcon sarvam/bulbul:v3 soniox/tts-rt:v1 gradium/tts:default slng/fish/tts:s2.1-pro
 orpheus orpheus-indic kokoro cosyvoice chatterbox xtts elevenlabs deepgram cartesia local/hibari:en
-openai/tts-1 openai/gpt-4o-mini-tts
+openai/tts-1 openai/gpt-4o-mini-tts telnyx/natural:hd telnyx/kokoro:1
 """
 HEARING = """
 slng/deepgram/nova:3-en|es|hi|kn|mr|multi|ta|te deepgram/nova:2|3|3-medical
 slng/openai/whisper:large-v3 soniox/speech-ai:rt-v3|v4|v5 sarvam/saaras:v3 reson8/reson8stt:v1
 mistral/voxtral-mini:2507 kyutai whisper local/moonshine:tiny-en
-openai/whisper-1 openai/gpt-4o-transcribe
+openai/whisper-1 openai/gpt-4o-transcribe elevenlabs/scribe:2-realtime cartesia/ink:2|whisper
+telnyx/whisper:large-v3-turbo telnyx/deepgram-nova:3 telnyx/google:latest-long
 """
 
 

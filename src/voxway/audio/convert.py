@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .decode import Decoder
 from .encode import Encoder
 from .formats import AudioFormat
@@ -37,16 +39,23 @@ def is_light(source: AudioFormat, target: AudioFormat) -> bool:
 
 
 def nearest(
-    wanted: AudioFormat, encodings: tuple[str, ...], rates: tuple[int, ...], default_rate: int
+    wanted: AudioFormat,
+    encodings: tuple[str, ...],
+    rates: Callable[[str], tuple[int, ...]],
+    default_rate: int,
 ) -> AudioFormat:
     """The format to ask of somebody who gives only these, for one who wants that: the same where
-    it can be, else the one that loses least. No rates: any of them."""
-    encoding = wanted.encoding
-    if encoding not in encodings:
-        encoding = "linear16" if "linear16" in encodings else encodings[0]
-    rate = wanted.sample_rate
-    if encoding != wanted.encoding and not wanted.frame_bytes and not rates:
+    it can be, else the one that loses least. `rates` of an encoding are those it has there: none
+    for any."""
+    encoding, rate = wanted.encoding, wanted.sample_rate
+    if encoding in encodings and (not rates(encoding) or rate in rates(encoding)):
+        return wanted
+    if "linear16" in encodings:
+        encoding = "linear16"
+    elif encoding not in encodings:
+        encoding = encodings[0]
+    if not wanted.frame_bytes and not rates(encoding):
         rate = default_rate  # of a compressed stream the rate may be anything
-    if rates and rate not in rates:
-        rate = min((r for r in rates if r >= rate), default=max(rates))
+    if (known := rates(encoding)) and rate not in known:
+        rate = min((r for r in known if r >= rate), default=max(known))
     return AudioFormat(encoding, rate)

@@ -34,7 +34,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one model does. Rates in Hz; `speeds` is the range of the speed factor.
 
     What is `open` has more members than are listed: any other is passed on. `rates` are the only
-    ones that it knows; without them it takes all from `min_rate` to `max_rate`.
+    ones that it knows; without them it takes all from `min_rate` to `max_rate`. An encoding that
+    has others stands in `rates_of`. A client may ask for any format: the gateway converts.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     open_voices: bool = False
     default_encoding: str = ""
     rates: tuple[int, ...] = ()
+    rates_of: dict[str, tuple[int, ...]] = {}
     min_rate: int = MIN_RATE
     max_rate: int = MAX_RATE
     speeds: tuple[float, float] = (1.0, 1.0)
@@ -70,6 +72,10 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.rates:
             force_setattr(self, "min_rate", min(self.rates))
             force_setattr(self, "max_rate", max(self.rates))
+
+    def rates_for(self, encoding: str) -> tuple[int, ...]:
+        """The rates (Hz) of one encoding; none if it takes any."""
+        return self.rates_of.get(encoding, self.rates)
 
     @property
     def hosted(self) -> bool:
@@ -98,6 +104,7 @@ class Public(Struct, frozen=True, kw_only=True):
     open_voices: bool = False
     default_encoding: str = ""
     rates: tuple[int, ...] = ()
+    rates_of: dict[str, tuple[int, ...]] = {}
     min_rate: int = MIN_RATE
     max_rate: int = MAX_RATE
     speeds: tuple[float, float] = (1.0, 1.0)

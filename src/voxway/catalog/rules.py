@@ -93,6 +93,10 @@ def _known(field: str, names: Collection[str], known: Collection[str]) -> Iterat
 
 def _rates(model: Model) -> Iterator[Fault]:
     named: list[tuple[Path, int]] = [(("rates", i), rate) for i, rate in enumerate(model.rates)]
+    for encoding, rates in model.rates_of.items():
+        named += [(("rates_of", encoding, i), rate) for i, rate in enumerate(rates)]
+        if encoding not in model.encodings:
+            yield ("rates_of", encoding), f"{encoding} is none of its encodings"
     if not model.rates:
         named += [(("min_rate",), model.min_rate), (("max_rate",), model.max_rate)]
     for path, rate in [*named, (("default_rate",), model.default_rate)]:

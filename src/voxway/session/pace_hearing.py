@@ -55,7 +55,7 @@ class HearingPacer:
         self._is_ready = False
         self._has_new = False  # audio since the last final
         self._attempts = 0
-        self._said_at = 0.0
+        self._said_at = self._opened_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -82,7 +82,7 @@ class HearingPacer:
     def opened(self, now: float) -> Iterator[Step]:
         """The socket is there: what it should have heard already comes first."""
         self._door = Door.OPEN
-        self._said_at = now
+        self._said_at = self._opened_at = now
         self._heard = 0.0
         self._shifts = [(0.0, -self._kept_from)]
         yield Say(Start(self._options))
@@ -156,7 +156,7 @@ class HearingPacer:
                     self._keep(data)
                 yield from self._say(data, now)
             case Flush():
-                self._deadlines.append(now + self._policy.finalize)
+                self._deadlines.append(self._patience(now))
                 self._said_at = now
                 yield Say(command)
             case Finish():
@@ -169,7 +169,7 @@ class HearingPacer:
         if self._policy.ends_itself:
             yield Say(Finish())
         elif self._has_new or self._deadlines:
-            self._deadlines.append(now + self._policy.finalize)
+            self._deadlines.append(self._patience(now))
             yield Say(Flush())
         else:
             yield from self._hang_up()
@@ -188,6 +188,11 @@ class HearingPacer:
             self._forget(told)
         if event.from_finalize and self._deadlines:
             self._deadlines.popleft()
+        elif event.from_finalize and self._policy.finalize:
+            # It was given up on: the client has an answer already, but not these words.
+            if event.text:
+                yield Tell(structs.replace(told, from_finalize=False))
+            return
         is_last = self._is_finishing and not self._policy.ends_itself and not self._deadlines
         if is_last and event.from_finalize:
             # The client did not ask for this one.
@@ -210,6 +215,12 @@ class HearingPacer:
 
     def _ours(self, at: float) -> float:
         return max(0.0, at - sum(seconds for when, seconds in self._shifts if when <= at))
+
+    def _patience(self, now: float) -> float:
+        """When a finalize that is said now has no answer: audio may have come faster than it
+        sounds, and is heard no faster than that."""
+        backlog = self._heard - (now - self._opened_at)
+        return now + self._policy.finalize + max(0.0, backlog)
 
     def _keep(self, data: bytes) -> None:
         self._kept.append(data)
