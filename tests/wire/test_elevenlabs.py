@@ -127,6 +127,11 @@ def test_where_the_path_has_no_voice_there_is_none() -> None:
 
 
 @BOTH
+def test_a_url_alone_begins_nothing(wire: Wire) -> None:
+    assert list(wire.server(opening()).opening()) == []
+
+
+@BOTH
 def test_a_first_message_configures(wire: Wire) -> None:
     server = wire.server(opening())
     [start] = said(
@@ -591,7 +596,7 @@ def test_a_format_that_elevenlabs_lacks_is_not_asked_for(encoding: str, rate: in
 
 def test_one_text_is_begun_kept_alive_and_ended_once() -> None:
     client = SINGLE.client(OPTIONS, ADDRESS)
-    assert frames(client, e.KeepAlive(), e.Flush(), e.Finish()) == []
+    assert frames(client, e.KeepAlive(), e.Flush(), e.Finish(), e.Clear(), e.Cancel()) == []
     assert frames(client, e.Start(OPTIONS)) == [{"text": " "}]
     assert frames(
         client,
