@@ -237,6 +237,14 @@ def test_what_the_wire_does_not_allow(frame: str, param: str | None, context: st
     assert (bad.code, bad.param, bad.context) == ("invalid_request", param, context)
 
 
+def test_an_error_says_what_could_have_been() -> None:
+    (bad,) = heard(server(), request(output_format=FORMAT | {"sample_rate": 11025}))
+    assert isinstance(bad, e.Malformed)
+    assert bad.message == (
+        "output_format.sample_rate 11025 is not one of 8000, 16000, 22050, 24000, 44100, 48000"
+    )
+
+
 def test_audio_is_not_for_this_socket() -> None:
     assert types(decode(server(), b"\x00\x01")) == ["Malformed"]
 

@@ -18,14 +18,21 @@ SPEEDS = {"slow": 0.7, "normal": 1.0, "fast": 1.3}  # of the models before sonic
 
 
 class OutputFormat(Struct, frozen=True):
-    container: Literal["raw"]
-    encoding: Literal["pcm_f32le", "pcm_s16le", "pcm_mulaw", "pcm_alaw"]
-    sample_rate: Literal[8000, 16000, 22050, 24000, 44100, 48000]
+    container: str
+    encoding: str
+    sample_rate: int
 
 
 class Voice(Struct, frozen=True):
     mode: Literal["id"]
     id: str
+
+
+ALLOWED: dict[str, tuple[object, ...]] = {
+    "container": ("raw",),
+    "encoding": tuple(OURS),
+    "sample_rate": (8_000, 16_000, 22_050, 24_000, 44_100, 48_000),
+}
 
 
 class RequestMsg(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -68,8 +75,13 @@ def context_named(frame: Frame) -> str:
 
 
 def options_of(request: RequestMsg) -> SpeakOptions:
-    """Raises ProtocolError for a speed that is none."""
+    """Raises ProtocolError for a format that Cartesia's socket does not know, or no speed."""
     voice, format = request.voice, request.output_format
+    for name, allowed in ALLOWED.items() if format is not None else ():
+        if (value := getattr(format, name)) not in allowed:
+            name = f"output_format.{name}"
+            text = f"{name} {value!r:.40} is not one of {', '.join(map(str, allowed))}"
+            raise ProtocolError(text, param=name)
     extra = {name: getattr(request, name) for name in EXTRA}
     return SpeakOptions(
         voice=None if voice is None else voice.id,
@@ -112,8 +124,7 @@ class Utterance(Struct):
     def request(self, text: str) -> RequestMsg:
         """Another message. Whole sentences are sent: the provider need not wait for more."""
         options, extra = self.options, self.options.extra
-        rate: Any = options.sample_rate or 24_000
-        encoding: Any = NATIVE.get(options.encoding or "", "pcm_s16le")
+        encoding = NATIVE.get(options.encoding or "", "pcm_s16le")
         given = extra.get("generation_config")
         config = dict(given) if isinstance(given, dict) else {}
         if "speed" in config or options.speed not in (None, 1.0):  # sonic-2 knows none
@@ -124,7 +135,7 @@ class Utterance(Struct):
             continue_=not self.is_ended,
             model_id=self.model,
             voice=Voice("id", options.voice) if options.voice else None,
-            output_format=OutputFormat("raw", encoding, rate),
+            output_format=OutputFormat("raw", encoding, options.sample_rate or 24_000),
             language=options.language.split("-")[0] if options.language else None,
             add_timestamps=options.word_timestamps or None,
             generation_config=config or None,
