@@ -3,8 +3,8 @@ backend."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct, field
 from websockets.exceptions import ConnectionClosed
@@ -70,8 +70,9 @@ class Peer:
         endpoint = wire.endpoint(options, address)
         url = endpoint.url
         if name != "unified":  # by the name of our own: the voice may be the model there
-            url = re.sub(rf"[?&]{wire.names_model}=[^&]*", "", url).replace("&", "?", "?" not in url)
-            url += f"{'&' if '?' in url else '?'}{wire.names_model}={model}"
+            path, _, query = url.partition("?")
+            given = dict(parse_qsl(query)) | {wire.names_model: model}
+            url = f"{path}?{urlencode(given)}"
         self._connecting = connect(
             url,
             additional_headers=dict(endpoint.headers),
