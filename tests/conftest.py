@@ -20,6 +20,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from voxway.audio.decode import Decoder
+from voxway.audio.formats import AudioFormat
+
 BOUND = 30.0  # seconds: a bound against hangs, not a measure
 KEYS = "test-enterprise:enterprise,test-pro:pro,test-free:free,test-local:local"
 
@@ -62,6 +65,16 @@ class Gateway:
         """An HTTP client with a key."""
         headers = {"Authorization": f"Bearer {key or self.key}"}
         return httpx.Client(base_url=self.http, headers=headers, timeout=BOUND)
+
+    def heard(self, audio: bytes, encoding: str, rate: int = 24_000) -> str:
+        """What the local recognizer makes of speech."""
+        decoder = Decoder(AudioFormat(encoding, rate), 16_000)
+        pcm = decoder.feed(audio) + decoder.flush()
+        with self.api() as api:
+            path = "/v1/bridges/unmute/stt/local/moonshine:tiny-en"
+            answer = api.post(path, content=pcm, headers={"Content-Type": "audio/pcm"})
+        transcript: str = answer.json()["alternatives"][0]["transcript"]
+        return transcript
 
     def logged(self) -> str:
         return (self.directory / "gateway.log").read_text()
@@ -200,7 +213,16 @@ def audio(messages: list[dict[str, Any]]) -> bytes:
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    started = Gateway(tmp_path_factory.mktemp("gateway"))
+    yield from without_bugs(Gateway(tmp_path_factory.mktemp("gateway")))
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One in which the local engines stand in for every other model."""
+    yield from without_bugs(Gateway(tmp_path_factory.mktemp("dev"), "--dev"))
+
+
+def without_bugs(started: Gateway) -> Iterator[Gateway]:
     try:
         started.wait_ready()
         yield started

@@ -158,16 +158,6 @@ def test_what_a_session_says_is_as_documented(
         )
 
 
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    started = Gateway(tmp_path_factory.mktemp("dev"), "--dev")
-    try:
-        started.wait_ready()
-        yield started
-    finally:
-        started.stop()
-
-
 def test_answers_are_as_documented(http: Json, gateway: Gateway) -> None:
     with gateway.api() as api:
         for path in ("/health", "/v1/models", "/v1/catalog/models", "/v1/me"):

@@ -1,14 +1,13 @@
 """The OpenAPI document: routes and answers as the framework sees them, and what it cannot see.
 
 Bodies are read by hand (their errors shall name the field), and speech is no JSON: both are told
-here, in one table, and the errors that every route may give.
+here and by the modules of the providers, and the errors that every route may give.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
@@ -20,12 +19,12 @@ from msgspec.json import schema_components
 from .. import __version__
 from ..catalog.find import WORLD_PARTS
 from ..errors import ErrorBody
+from . import deepgram
+from .described import ANY_BODY, BINARY, EVENT_STREAM, Content, Json, Operation, in_path
 from .forms import MEDIA_TYPES
 from .speaking import BridgeSpeech, PlainSpeech
 from .speech import SpeechEvent
 from .uploads import JsonUpload, Wishes
-
-Json = dict[str, Any]
 
 DESCRIPTION = (
     "Speech and recognition over HTTP. The model stands in the path, with its slashes as they are "
@@ -36,7 +35,6 @@ REF = "#/components/schemas/{name}"
 STATUSES = (400, 401, 403, 404, 405, 413, 429, 500, 502, 503)
 OPEN_STATUSES = (400, 405, 500)  # where no key is needed
 OTHER_STATUSES = {"/v1/pronunciation/dictionaries": (409,)}
-BINARY: Json = {"type": "string", "format": "binary"}
 SECURITY: dict[str, SecurityScheme] = {
     "bearer": SecurityScheme(type="http", scheme="bearer"),
     "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
@@ -44,43 +42,21 @@ SECURITY: dict[str, SecurityScheme] = {
 }
 
 
-class Body(Struct, frozen=True):
-    """What one operation takes and gives beyond what the framework knows."""
-
-    takes: Json
-    gives: Json | None = None
-
-
-def _json(kind: type[Struct]) -> Json:
-    return {"schema": {"$ref": REF.format(name=kind.__name__)}}
-
-
 # A form's fields are strings on the wire; their schema says what they stand for.
-UPLOAD: Json = {
+UPLOAD: Content = {
     "multipart/form-data": {
         "schema": {
             "allOf": [
-                {"$ref": REF.format(name="Wishes")},
+                {"$ref": REF.format(name=Wishes.__name__)},
                 {"type": "object", "properties": {"audio": BINARY}, "required": ["audio"]},
             ]
         },
     },
-    "application/json": _json(JsonUpload),
-    "audio/*": {"schema": BINARY},
+    "application/json": JsonUpload,
+    "audio/*": ANY_BODY,
 }
 MEDIA: tuple[str, ...] = ("audio/wav", *(kind.split(";")[0] for kind in MEDIA_TYPES.values()))
-BODIES: dict[str, Body] = {
-    "/v1/bridges/unmute/tts/{model}": Body(
-        {"application/json": _json(BridgeSpeech)}, {"audio/wav": {"schema": BINARY}}
-    ),
-    "/v1/tts/{model}": Body(
-        {"application/json": _json(PlainSpeech)},
-        {name: {"schema": BINARY} for name in dict.fromkeys(MEDIA)}
-        | {"text/event-stream": {"schema": {"type": "string"}}},
-    ),
-    "/v1/bridges/unmute/stt/{model}": Body(UPLOAD),
-    "/v1/stt/{model}": Body(UPLOAD),
-}
+SPEECH: Content = dict.fromkeys(MEDIA, ANY_BODY) | EVENT_STREAM
 
 
 # Beside the body of every speech request: name, place, what it is for.
@@ -94,23 +70,20 @@ OPTIONS = (
     ("X-SLNG-Session-Id", "header", "Another one."),
     ("X-Slng-Provider-Key", "header", "Your key for the model's provider; not if it is hosted."),
 )
-MODEL: Json = {
-    "name": "model",
-    "in": "path",
-    "required": True,
-    "description": "The model's id, as GET /v1/catalog/models gives it.",
-    "schema": {"type": "string"},
+WISHES: tuple[Json, ...] = tuple(
+    {"name": name, "in": place, "required": False, "description": text, "schema": TEXT}
+    for name, place, text in OPTIONS
+)
+MODEL = (in_path("model", "The model's id, as GET /v1/catalog/models gives it."),)
+OPERATIONS: dict[str, Operation] = {
+    "/v1/bridges/unmute/tts/{model}": Operation(
+        {"application/json": BridgeSpeech}, {"audio/wav": ANY_BODY}, MODEL
+    ),
+    "/v1/tts/{model}": Operation({"application/json": PlainSpeech}, SPEECH, MODEL),
+    "/v1/bridges/unmute/stt/{model}": Operation(UPLOAD, parameters=MODEL),
+    "/v1/stt/{model}": Operation(UPLOAD, parameters=MODEL),
+    **deepgram.OPERATIONS,
 }
-
-
-def _parameters() -> list[Json]:
-    return [
-        MODEL,
-        *(
-            {"name": name, "in": place, "required": False, "description": text, "schema": TEXT}
-            for name, place, text in OPTIONS
-        ),
-    ]
 
 
 def document(handlers: Sequence[HTTPRouteHandler | Router]) -> Json:
@@ -125,35 +98,61 @@ def document(handlers: Sequence[HTTPRouteHandler | Router]) -> Json:
     )
     described = Litestar(handlers, openapi_config=config, logging_config=None)
     whole = described.openapi_schema.to_schema()
-    structs = (ErrorBody, BridgeSpeech, PlainSpeech, SpeechEvent, Wishes, JsonUpload)
-    whole["components"]["schemas"] |= schema_components(structs, ref_template=REF)[1]
+    kinds = list(dict.fromkeys(_kinds()))
+    references, schemas = schema_components(kinds, ref_template=REF)
+    whole["components"]["schemas"] |= schemas
+    known = dict(zip(kinds, references, strict=True))
     for path, item in whole["paths"].items():
         for operation in item.values():
-            _complete(path, operation)
+            _complete(path, operation, OPERATIONS.get(path), known)
     return whole
 
 
-def _complete(path: str, operation: Json) -> None:
+def _kinds() -> Iterator[type[Struct]]:
+    """The messages that are told here. `SpeechEvent` is one of a stream of events."""
+    yield from (ErrorBody, SpeechEvent, Wishes)
+    for operation in OPERATIONS.values():
+        yield operation.error
+        for content in (*operation.takes.values(), *operation.gives.values()):
+            if isinstance(content, type):
+                yield content
+
+
+Known = Mapping[type[Struct], Json]
+
+
+def _complete(path: str, operation: Json, told: Operation | None, known: Known) -> None:
     """Tell what the framework cannot see of one operation."""
     if summary := operation.pop("description", ""):
         operation["summary"], _, operation["description"] = summary.partition("\n\n")
     is_open = path == "/health"
     operation["security"] = [] if is_open else [{name: []} for name in SECURITY]
     statuses = OPEN_STATUSES if is_open else STATUSES
+    error = known[told.error if told else ErrorBody]
     for status in (*statuses, *OTHER_STATUSES.get(path, ())):
-        operation["responses"][str(status)] = _error(status)
+        operation["responses"][str(status)] = _error(status, error)
     if path == "/health":
         answer = operation["responses"]["200"]
         operation["responses"]["503"] = answer | {"description": "It is going down"}
-    if body := BODIES.get(path):
-        operation["parameters"] = _parameters()
-        operation["requestBody"] = {"required": True, "content": body.takes}
-        if body.gives is not None:
-            operation["responses"]["200"]["content"] = body.gives
+    if told is None:
+        return
+    operation["parameters"] = [*told.parameters, *(WISHES if told.takes else ())]
+    if told.takes:
+        content = _content(told.takes, known)
+        operation["requestBody"] = {"required": True, "content": content}
+    if told.gives:
+        operation["responses"]["200"]["content"] = _content(told.gives, known)
 
 
-def _error(status: int) -> Json:
+def _content(content: Content, known: Known) -> Json:
+    return {
+        media_type: {"schema": known[body]} if isinstance(body, type) else body
+        for media_type, body in content.items()
+    }
+
+
+def _error(status: int, schema: Json) -> Json:
     return {
         "description": HTTPStatus(status).phrase,
-        "content": {"application/json": _json(ErrorBody)},
+        "content": {"application/json": {"schema": schema}},
     }

@@ -21,6 +21,7 @@ PIECE = 32 * 1024  # bytes, whole samples of every raw encoding
 # A JSON body is held in memory twice; a form or a plain body is not.
 MAX_JSON = 32 * 1024 * 1024  # bytes
 
+CONTAINERS = ("wav", "mp3", "flac", "ogg", "webm")
 MEDIA_TYPES: dict[str, str] = {
     "audio/wav": "wav",
     "audio/wave": "wav",
@@ -62,11 +63,13 @@ class JsonUpload(Wishes, frozen=True, kw_only=True):
 
 
 class Upload(Struct, frozen=True):
-    """The audio in pieces, and what is known of it. `is_streamed`: the body is still coming."""
+    """The audio in pieces, and what is known of it. `usual` is what it is taken for if nothing
+    tells; `is_streamed`: the body is still coming."""
 
     wishes: Wishes
     source: AsyncIterator[bytes]
     media_type: str = ""
+    usual: str = "linear16"
     is_streamed: bool = False
 
 
@@ -164,14 +167,18 @@ def wishes_of(fields: dict[str, Any]) -> Wishes:
 
 
 def encoding_of(start: bytes, upload: Upload) -> str:
-    """What the audio is: by its first bytes, what the client says, and the media type."""
+    """What the audio is: by its first bytes, what the client says, and the media type. Raises
+    ProtocolError if nobody knows."""
     wished = (upload.wishes.encoding or "").strip().lower()
     wished = ALIASES.get(wished, wished)
     seen = container(start)
     # Two bytes of raw audio may well look like MPEG's, and Opus comes in Ogg.
     if seen and wished in INPUT_ENCODINGS and (start[:1] == b"\xff" or (wished, seen) == _OPUS):
         seen = None
-    return seen or wished or MEDIA_TYPES.get(upload.media_type, "linear16")
+    if found := seen or wished or MEDIA_TYPES.get(upload.media_type) or upload.usual:
+        return found
+    known = ", ".join(CONTAINERS)
+    raise ProtocolError(f"the audio is none of {known}, by its first bytes", param="audio")
 
 
 _OPUS = ("opus", "ogg")
