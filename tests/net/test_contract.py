@@ -14,7 +14,7 @@ import pytest
 
 from voxway.errors import UpstreamError
 from voxway.net import pico, websockets
-from voxway.net.base import Accept, Acceptance, Refusal, Request, Socket, parse_head
+from voxway.net.base import CLOSE_TIMEOUT, Accept, Acceptance, Refusal, Request, Socket, parse_head
 from voxway.wire.base import Endpoint, Frame
 
 from .ear import BOUND, Ear, run
@@ -292,7 +292,13 @@ def test_whoever_closes_and_does_not_read_is_cut() -> None:
             await there.told_writable(False)
             writer.transport.pause_reading()  # type: ignore[attr-defined]
             writer.write(masked(0x88, b"\x03\xe8"))
+            began = asyncio.get_running_loop().time()
             assert await there.end() == (1000, "")
+            assert asyncio.get_running_loop().time() - began < CLOSE_TIMEOUT, "it is told at once"
+            async with asyncio.timeout(BOUND):
+                while not writer.is_closing():  # a cut is only felt in writing
+                    writer.write(masked(0x89, b""))
+                    await asyncio.sleep(0.02)
 
     run(test)
 

@@ -67,7 +67,7 @@ class Link(WSListener):
         self._parts_size = 0
         self._parts_text = False
         self._code, self._reason = 1006, ""
-        self._closing = self.was_opened = False
+        self._closing = self._is_told = self.was_opened = False
         self._cut: asyncio.TimerHandle | None = None
 
     # Socket
@@ -132,13 +132,22 @@ class Link(WSListener):
         if self._cut is not None:
             self._cut.cancel()
         self._transport = None
-        self._receiver.closed(self._code, self._reason)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self._receiver.closed(self._code, self._reason)
 
     def pause_writing(self) -> None:
-        self._receiver.writable(False)
+        self._tell_writable(False)
 
     def resume_writing(self) -> None:
-        self._receiver.writable(True)
+        self._tell_writable(True)
+
+    def _tell_writable(self, writable: bool) -> None:
+        if not self._is_told:
+            self._receiver.writable(writable)
 
     def _text(self, payload: bytes) -> None:
         try:
@@ -179,6 +188,7 @@ class Link(WSListener):
         transport.disconnect()  # which waits for a peer that does not read what was sent
         if self._cut is None:
             self._cut_soon(transport)
+        self._tell_end()  # now: nobody wants what is still being made
 
     def _cut_soon(self, transport: WSTransport) -> None:
         loop = asyncio.get_running_loop()
