@@ -186,7 +186,7 @@ def test_an_abort_keeps_what_is_stale_from_coming(named: Named) -> None:
     old = pair.heard[-1].context
     assert audio(pair.tell(e.Audio(b"ab", context=old))) == b"ab"
     pair.say(e.Clear())
-    stale = (e.Words(timed("x"), context=old), e.Audio(b"cd", context=old))
+    stale: list[e.Event] = [e.Words(timed("x"), context=old), e.Audio(b"cd", context=old)]
     ended = (e.Flushed(context=old), e.Cleared(context=old), e.Ended("context_closed", context=old))
     told = [event for event in stale for event in pair.tell(event)]
     say(pair, "Two.")
@@ -223,8 +223,8 @@ def test_the_voice_changes_on_an_open_socket(named: Named) -> None:
     say(pair, "One.")
     pair.say(e.Configure(msgspec.structs.replace(SPEAK, voice="ben")))
     check_utterance(pair, say(pair, "Two."), "Two.")
-    said = [*of(e.Start, pair.heard), *of(e.Configure, pair.heard)]
-    assert [getattr(command.options, "voice", None) for command in said][-1] == "ben"
+    said = [c.options for c in pair.heard if isinstance(c, e.Start | e.Configure)]
+    assert [getattr(options, "voice", None) for options in said][-1] == "ben"
 
 
 @every()
@@ -403,12 +403,18 @@ def test_whatever_a_session_wants_can_be_encoded(named: Named) -> None:
 @every()
 def test_a_failure_is_told_as_one_of_ours_or_by_the_close(named: Named, code: str) -> None:
     pair = start(named)
-    told = pair.tell(e.Failed(code, "no voice 'bob'", fatal=True, param="voice"))
+    is_retryable = code in RULES and RULES[code].retryable
+    told = pair.tell(e.Failed(code, "no voice 'bob'", is_retryable, fatal=True))
     assert of(e.Malformed, told) == []
     for event in of(e.Failed, told):
         assert event.code in RULES or code not in RULES
         assert "no voice 'bob'" in event.message
+        assert event.retryable == is_retryable or code not in COMMON_CODES
     assert len(told) <= 1
+
+
+# Those that every provider knows in some form: whether to try again must not be lost.
+COMMON_CODES = ("auth_error", "config_error", "invalid_request", "rate_limit", "provider_error")
 
 
 @every()

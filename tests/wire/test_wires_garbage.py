@@ -8,6 +8,7 @@ or right but out of place.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
@@ -262,21 +263,28 @@ SCALARS: dict[type[inspect.Type], Any] = {
 
 def structs(module: ModuleType) -> list[type[Struct]]:
     """Those that are messages or parts of them: the rest cannot be said in JSON."""
-    found = {
-        id(value): value
-        for value in vars(module).values()
-        if isinstance(value, ModuleType) and value.__name__.startswith("voxway.wire.")
-        for value in vars(value).values()
-    } | {id(value): value for value in vars(module).values()}
     return [
         value
-        for value in found.values()
+        for part in sorted(parts_of(module.__name__))
+        for value in vars(sys.modules[part]).values()
         if isinstance(value, type)
         and issubclass(value, Struct)
-        and value.__module__.startswith("voxway.wire.")
-        and value.__module__ not in SHARED
+        and value.__module__ == part
         and not can_hold_objects(value)
     ]
+
+
+@cache
+def parts_of(module: str) -> frozenset[str]:
+    """The modules that a wire is made of, by what it imports."""
+    found, new = set[str](), {module}
+    while new:
+        found |= new
+        values = [value for name in new for value in vars(sys.modules[name]).values()]
+        names = {getattr(value, "__module__", None) or "" for value in values}
+        names |= {value.__name__ for value in values if isinstance(value, ModuleType)}
+        new = {name for name in names if name.startswith("voxway.wire.")} - found - SHARED
+    return frozenset(found)
 
 
 SHARED = {"voxway.wire.base", "voxway.wire.policies"}
