@@ -513,7 +513,7 @@ def test_an_utterance_has_a_context_of_its_own() -> None:
         ({"extra": {"generation_config": "loud"}}, {"generation_config": None}),
         ({"extra": {"max_buffer_delay_ms": 500}}, {"max_buffer_delay_ms": 500}),
         ({"extra": {"pronunciation_dict_id": "d"}}, {"pronunciation_dict_id": "d"}),
-        ({"extra": {"model_id": "sonic-2"}}, {"model_id": "sonic-3"}),
+        ({"extra": {"model_id": "sonic-2"}}, {"model_id": "sonic-2"}),
         (
             {"encoding": "linear32", "sample_rate": 44_100},
             {"output_format": FORMAT | {"encoding": "pcm_f32le", "sample_rate": 44100}},

@@ -133,7 +133,7 @@ class Resolver:
                 self._warn(option, f"{self._model.id} gives no {option}")
                 options = msgspec.structs.replace(options, **{option: False})
         # A capability that is an option, like a seed, and what the catalog passes on.
-        known = {*able, *self._model.options}
+        known = {*able, *self._model.options, "bit_rate"}  # the gateway itself can see to that one
         for option in sorted(set(options.extra) - known):
             self._warn(option, f"{self._model.id} does not know {option[:60]!r}; it has no effect")
         extra = {key: value for key, value in options.extra.items() if key in known}

@@ -215,7 +215,10 @@ class TtsSession:
         resolver = self._resolver()
         # The text is rewritten here, so the dictionary is nothing to the upstream.
         options = resolver.speech(structs.replace(given, pronunciation=None))
-        self._life.warn_before_ready(resolver.warnings)
+        if self._is_ready:
+            yield from map(ToClient, resolver.warnings)
+        else:
+            self._life.warn_before_ready(resolver.warnings)
         self._capabilities = able(self._model, resolver)
         self._life.tag = command.tag or self._life.tag
         if self._life.state is State.NEW:

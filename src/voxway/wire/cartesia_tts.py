@@ -98,7 +98,7 @@ class Client:
 
     def __init__(self, options: e.SpeakOptions, address: Address) -> None:
         self._default = options
-        self._model = address.model
+        self._model = options.extra.get("model_id") or address.model
         self._options: dict[str, e.SpeakOptions] = {}
         self._open: dict[str, Utterance] = {}  # by our context
         self._known: dict[str, Utterance] = {}  # by the provider's

@@ -74,7 +74,9 @@ class Mixed:
             return self._native if owns(self._marks, frame) else None
         for wire in self._wires:
             if owns(wire.marks, frame):
-                self._marks = wire.marks
+                # The fields told it from its sister; from now on it has all without a type.
+                untyped = wire.marks.untyped or bool(wire.marks.fields)
+                self._marks = structs.replace(wire.marks, untyped=untyped, fields=frozenset())
                 self._native = self._open_native(wire)
                 return self._native
         return None
@@ -94,10 +96,11 @@ class Mixed:
 
 
 def configures(options: Options | None) -> bool:
-    """Whether somebody chose something here, so that it is more than a dialect's defaults."""
-    return options is not None and bool(
-        options.extra or getattr(options, "voice", None) or getattr(options, "speed", None)
-    )
+    """Whether somebody chose something here, so that it is more than a dialect's own format."""
+    if options is None:
+        return False
+    chosen = options.extra.keys() - {"bit_rate"}
+    return bool(chosen or getattr(options, "voice", None) or getattr(options, "speed", None))
 
 
 def open_with(opening: Opening) -> Callable[[Wire], Dialect]:
