@@ -23,9 +23,10 @@ from msgspec import Struct, inspect
 from tools.golden import ADDRESS, Named
 from voxway import events as e
 from voxway.errors import ProtocolError
+from voxway.wire import unified
 from voxway.wire.base import Codec, Dialect, Frame, Opening, decode
 from voxway.wire.http import no_dialect
-from voxway.wire.mixed import owns
+from voxway.wire.mixed import Mixed, open_with, owns
 from wire.pair import Pair, sound
 from wire.test_wires import OPTIONS, backend_for, every, start
 from wire.typed import faults
@@ -40,10 +41,17 @@ def codecs(named: Named) -> dict[str, Codec]:
     used = conversation(named)
     return {
         "server": start_nothing(named).server,
+        "server of two dialects": mixed(named),
         "client": client,
         "used server": used.server,
         "used client": used.client,
     }
+
+
+def mixed(named: Named) -> Dialect:
+    """The wire beside the unified one, on a socket that takes both."""
+    opening = start_nothing(named).opening
+    return Mixed(unified.Server(unified.Style(named.wire.task)), [named.wire], open_with(opening))
 
 
 def start_nothing(named: Named) -> Pair:
@@ -132,7 +140,7 @@ def test_nonsense(named: Named, frames: list[Frame]) -> None:
             check(codec, frame, who)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 @every(http=True)
 def test_objects_with_the_right_names(named: Named, data: st.DataObject) -> None:
@@ -152,8 +160,10 @@ def test_objects_with_the_right_names(named: Named, data: st.DataObject) -> None
 def test_messages_with_one_field_that_is_wrong(named: Named) -> None:
     """Of every struct that is declared for the wire, said to both sides."""
     for struct in structs(named.module):
-        for message in spoilt(valid(inspect.type_info(struct))):
-            for who, codec in codecs(named).items():
+        for at, message in enumerate(spoilt(valid(inspect.type_info(struct)))):
+            if at % 10 == 0:  # before a message that ends everything makes the rest easy
+                sides = codecs(named)
+            for who, codec in sides.items():
                 check(codec, json.dumps(message), who)
 
 
@@ -181,7 +191,7 @@ def test_frames_of_a_conversation_in_any_order(named: Named, data: st.DataObject
             check(codec, frame, who)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 @every()
 def test_a_url_that_is_wrong_is_refused_by_name_or_taken(named: Named, data: st.DataObject) -> None:
@@ -243,7 +253,7 @@ WRONG: tuple[Any, ...] = (
     "\ud800",
     "\0",
     "-1",
-    "x" * 100_000,
+    "x" * 10_000,
     [],
     [None],
     {},
