@@ -138,10 +138,11 @@ def test_a_native_opening_after_init_turns_the_answers_and_init_turns_them_back(
         while "isFinal" not in first:  # warnings that were on their way
             first = json.loads(talk.socket.recv(30))
         assert first["audio"]
+        with pytest.raises(TimeoutError):  # this dialect has no terminal: all is out when it rests
+            while talk.socket.recv(3):
+                pass
         talk.say(type="init")
-        while json.loads(talk.socket.recv(30)).get("type") != "ready":
-            pass  # native audio that was on its way
-        talk.until("audio_end")  # of the utterance that is still being spoken
+        talk.until("ready")
         talk.say(type="text", text=HELLO, flush=True)
         assert wer(HELLO, heard(dev, audio(talk.until("audio_end")))) <= 0.1
 

@@ -220,7 +220,8 @@ class SpeechPacer:
     def _give(self, lane: Lane, context: str, event: Event, now: float) -> Iterator[Step]:
         match event:
             case Flush() if not lane.has_text:
-                yield Tell(Flushed(0.0, context=context), lane.epoch)
+                # Made under the epoch that the session is in, which the provider may not be yet.
+                yield Tell(Flushed(0.0, context=context), lane.epoch + lane.unconfirmed)
             case Flush():
                 lane.pending += 1
                 lane.has_text = False
