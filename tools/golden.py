@@ -151,6 +151,10 @@ def shown(value: Any) -> str:
         return f"<{len(value)} bytes>"
     if isinstance(value, tuple):
         return f"({', '.join(map(shown, value))})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, dict):  # in whatever order
+        return f"{{{', '.join(f'{key!r}: {shown(value[key])}' for key in sorted(value))}}}"
     if not isinstance(value, Struct):
         return repr(value)
     fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
