@@ -16,6 +16,9 @@ import msgspec
 from voxway import events
 from voxway.auth import HEADERS, KEYED_SUBPROTOCOLS, PARAMETERS, PREFIXED_SUBPROTOCOL, SCHEMES
 from voxway.catalog import LOCAL
+from voxway.catalog.files import shipped
+from voxway.catalog.site import VARIABLE
+from voxway.catalog.wires import WIRES
 from voxway.errors import RULES
 from voxway.http import app as http_app
 from voxway.http import openapi
@@ -24,6 +27,7 @@ from voxway.limits import AUDIO_BURST, AUDIO_RATE, DURATION_GRACE, TIERS
 from voxway.routes import ROUTES
 from voxway.stores.dictionaries import Dictionaries
 from voxway.wire import unified_messages as m
+from voxway.wire.policies import Policy
 from voxway.wire.unified import Style
 
 DIRECTORY = Path(__file__).parents[1] / "docs" / "reference"
@@ -181,6 +185,9 @@ def routes() -> str:
         "# Routes, models and keys\n\n## WebSockets\n\nThe path decides the model; it is matched "
         "after percent-decoding.\n\n"
         + table(("path", "task", "protocol", "speech comes as", "end of an utterance"), rows)
+        + "\nThe sockets of providers, in their own protocols, are in [providers](providers.md). "
+        "Where the model belongs to such a provider, its own messages are understood on the two "
+        "forms of `/v1/tts` and `/v1/stt`, too.\n"
         + "\n## HTTP\n\n"
         + table(("path", "what for"), http_routes())
         + "\nAll but `/health` need a key. `/openapi.json`, `/asyncapi.json` and the page `/docs`, "
@@ -204,7 +211,66 @@ def routes() -> str:
     )
 
 
+def providers() -> str:
+    """Whose sockets are spoken, on which paths, and what the gateway sees to for each."""
+    rows, policies = [], []
+    for name, wires in WIRES.items():
+        for wire in wires:
+            if not wire.provider:
+                continue
+            models = [entry.model for entry in shipped() if entry.model.kind == wire.task]
+            found = [b for model in models for b in model.backends if b.wire == name]
+            urls = dict.fromkeys(variable(b.url) for b in found)
+            keys = dict.fromkeys(b.key_variable for b in found if b.key_variable)
+            rows.append(
+                (
+                    f"`{name}`",
+                    wire.provider,
+                    "speech" if wire.task == "tts" else "recognition",
+                    ", ".join(f"`{path}`" for path in wire.paths) or "-",
+                    f"`{wire.names_model}`" if wire.paths else "-",
+                    ", ".join(f"`{url}`" for url in urls if url) or "-",
+                    ", ".join(f"`{key}`" for key in keys) or "-",
+                )
+            )
+            policies.append((f"`{name}`", wire.task, *policy_cells(wire.policy)))
+    return (
+        "# Providers\n\n## Sockets\n\nOn these paths the gateway speaks the provider's own "
+        "protocol; by the same wire it connects to the provider. The parameter names the model: an "
+        "id of the catalog, or the provider's own name. Each backend can be somewhere else: the "
+        "variable has its address.\n\n"
+        + table(
+            ("wire", "provider", "task", "paths", "model", "address", "key"),
+            rows,
+        )
+        + "\n## What the gateway sees to\n\nSo that no client meets a provider's limit. Times in "
+        "seconds; `-` is no such limit.\n\n"
+        + table(("wire", "task", *(field.replace("_", " ") for field in SEEN_TO)), policies)
+    )
+
+
+SEEN_TO = tuple(name for name in Policy.__struct_fields__ if name not in ("says_ready",))
+
+
+def policy_cells(policy: Policy) -> list[str]:
+    cells = (getattr(policy, name) for name in SEEN_TO)
+    return [
+        "yes" if cell is True else f"{cell:g}" if _is_number(cell) else str(cell or "-")
+        for cell in cells
+    ]
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool) and bool(cell)
+
+
+def variable(url: str) -> str:
+    """The environment variable with an address."""
+    return found["name"] if (found := VARIABLE.match(url)) else ""
+
+
 PAGES = {
+    "providers.md": providers,
     "messages.md": messages,
     "vocabulary.md": vocabulary,
     "errors.md": errors,
