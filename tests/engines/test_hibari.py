@@ -47,6 +47,13 @@ def test_numbers_longer_than_the_model_takes_are_spoken_whole(voice: HibariVoice
     assert seconds(spoken(voice, "12345678901234567890 " * 9)) == pytest.approx(3 * short, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    "text", ["x\u00b9", "\u00b2 and \u2460", "a\u00bcx6x\u00b9\u0301\u01eb0\u0130a"]
+)
+def test_what_the_pronunciation_stumbles_over_is_spoken(voice: HibariVoice, text: str) -> None:
+    assert list(voice.speak(text, SpeakOptions()))
+
+
 def test_silence_is_trimmed_but_not_the_onset(voice: HibariVoice) -> None:
     for text in ("Fish and chips.", "Happy hippos hop.", "Three things.", "Who are you?"):
         [item] = spoken(voice, text)

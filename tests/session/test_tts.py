@@ -217,6 +217,13 @@ def test_an_option_unknown_to_the_model_is_warned_of_once_with_ready() -> None:
     assert all(isinstance(w, Warning) and w.code == "unsupported_option" for w in warnings)
 
 
+@pytest.mark.parametrize("seed", [-1, "7", 1.5])
+def test_a_seed_that_no_voice_could_take_is_refused(seed: object) -> None:
+    [failed] = client(say(session(), Start(SpeakOptions(extra={"seed": seed}))))
+    assert isinstance(failed, Failed)
+    assert (failed.code, failed.param) == ("config_error", "seed")
+
+
 def test_a_stand_in_takes_what_it_cannot_do_with_a_warning() -> None:
     s = session(is_lenient=True)
     options = SpeakOptions(voice="aura-2-thalia-en", language="hi", speed=3.0)

@@ -111,7 +111,7 @@ def test_a_url_is_read_without_its_keys_and_what_is_nothing_to_us(wire: Wire) ->
             ("seed", "7"),
         )
     )
-    extra = MP3.extra | {"apply_text_normalization": "on", "seed": "7"}
+    extra = MP3.extra | {"apply_text_normalization": "on", "seed": 7}
     options = structs.replace(MP3, language="de", extra=extra)
     context = "" if wire is SINGLE else "default"
     assert said(server, {"text": " "}) == [e.Start(options, context=context)]

@@ -5,6 +5,7 @@ Its weights are in its wheel. It speaks a sentence in about 20 ms, so nothing fi
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def _pronounced(g2p: Any, sentence: str) -> Iterator[tuple[str, str]]:
     from hibari.g2p import normalize
 
     word = sounds = ""
-    for token in g2p.phonemize_tokens(g2p.tokenize(normalize(sentence))):
+    for token in g2p.phonemize_tokens(g2p.tokenize(normalize(_readable(sentence)))):
         word += token.text
         sounds += token.phonemes or ""
         if token.whitespace:
@@ -151,6 +152,15 @@ def _pronounced(g2p: Any, sentence: str) -> Iterator[tuple[str, str]]:
             word = sounds = ""
     if word:
         yield word, sounds
+
+
+def _readable(sentence: str) -> str:
+    """Without what hibari-tts 0.2.1 fails at: it takes superscripts and circled digits for numbers
+    that it cannot read then, and stumbles over the one letter whose small form is two (`İ`)."""
+    return "".join(
+        unicodedata.normalize("NFKC", char) if char.isdigit() and not char.isdecimal() else char
+        for char in sentence.replace("\u0130", "I")
+    )
 
 
 def _spoken_words(

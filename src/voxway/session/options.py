@@ -38,6 +38,7 @@ class Resolver:
     def speech(self, options: SpeakOptions) -> SpeakOptions:
         """Speaking options in force. Raises ConfigError naming the field, the value, the bounds."""
         checked_bit_rate(options.extra.get("bit_rate"))
+        checked_seed(options.extra.get("seed"))
         encoding = self._encoding(options.encoding)
         return self._without_unknown(
             msgspec.structs.replace(
@@ -153,6 +154,12 @@ def checked_bit_rate(wanted: object) -> None:
     least, most = BIT_RATES
     if wanted is not None and not (isinstance(wanted, int) and least <= wanted <= most):
         raise ConfigError(f"bit_rate {wanted!r} is outside {least}-{most}", param="bit_rate")
+
+
+def checked_seed(wanted: object) -> None:
+    """Raises ConfigError for a seed that no generator could take."""
+    if wanted is not None and not (isinstance(wanted, int) and wanted >= 0):
+        raise ConfigError(f"seed {wanted!r} is not a whole number of at least 0", param="seed")
 
 
 def knows(model: Model, language: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -28,11 +29,18 @@ LISTED = (
     "pcm_16000 pcm_22050 pcm_24000 pcm_44100 pcm_48000 ulaw_8000 alaw_8000 opus_48000_32 "
     "opus_48000_64 opus_48000_96 opus_48000_128 opus_48000_192"
 )
-FORMATS = {
-    listed: Format(ENCODINGS[name], *map(int, numbers))
-    for listed in LISTED.split()
-    for name, *numbers in [listed.split("_")]
-}
+
+
+def formats(listed: str) -> dict[str, Format]:
+    """Formats by their names there."""
+    return {
+        whole: Format(ENCODINGS[name], *map(int, numbers))
+        for whole in listed.split()
+        for name, *numbers in [whole.split("_")]
+    }
+
+
+FORMATS = formats(LISTED)
 # How to buffer text is nothing to us: a sentence is spoken as soon as it is there.
 IGNORED = {
     "model_id",
@@ -51,15 +59,16 @@ TAKE_LANGUAGE = ("_v2_5", "_v3", "_v4")
 class Query(Struct, frozen=True):
     output_format: str = "mp3_44100_128"
     language_code: str | None = None
+    seed: int | None = None
 
 
-def options_in(opening: Opening) -> SpeakOptions:
-    """What a URL configures. Raises ConfigError for a format that is not listed."""
+def options_in(opening: Opening, known: Mapping[str, Format] = FORMATS) -> SpeakOptions:
+    """What a URL configures. Raises ConfigError for a format that is not known."""
     query, rest = opening.read(Query)
-    if query.output_format not in FORMATS:
-        message = f"output_format {query.output_format[:40]!r} is none of {', '.join(FORMATS)}"
+    if query.output_format not in known:
+        message = f"output_format {query.output_format[:40]!r} is none of {', '.join(known)}"
         raise ConfigError(message, param="output_format")
-    given = FORMATS[query.output_format]
+    given = known[query.output_format]
     asked = {name: value for name, value in rest.items() if value != DEFAULTS.get(name)}
     extra: dict[str, Any] = {name: value for name, value in asked.items() if name not in IGNORED}
     return SpeakOptions(
@@ -68,7 +77,9 @@ def options_in(opening: Opening) -> SpeakOptions:
         encoding=given.encoding,
         sample_rate=given.sample_rate,
         word_timestamps=True,
-        extra=extra | ({"bit_rate": given.kbps * 1000} if given.kbps else {}),
+        extra=extra
+        | ({"bit_rate": given.kbps * 1000} if given.kbps else {})
+        | ({"seed": query.seed} if query.seed is not None else {}),
     )
 
 
