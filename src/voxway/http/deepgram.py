@@ -29,7 +29,7 @@ from .errors import Refuse
 from .hearing import Heard
 from .services import Services, arrival, asking
 from .speech import Plainly, Speech, speak
-from .telling import told
+from .telling import plain, told
 from .transcribing import transcribe
 from .uploads import Link, Upload, Wishes, from_stream, no_url
 
@@ -211,10 +211,10 @@ def read_speak(opening: Opening) -> tuple[SpeakOptions, bool]:
 
 
 def _headers(opening: Opening, count: int) -> dict[str, str]:
-    name = _name(opening).encode("ascii", "replace").decode()
+    name = _name(opening)
     return {
         **dg.request_headers(opening.request_id),
-        "dg-model-name": name,
+        "dg-model-name": plain(name),
         "dg-model-uuid": dg.model_uuid(name),
         "dg-char-count": str(count),
     }

@@ -19,7 +19,7 @@ from msgspec.json import schema_components
 from .. import __version__
 from ..catalog.find import WORLD_PARTS
 from ..errors import ErrorBody
-from . import deepgram
+from . import deepgram, elevenlabs
 from .described import ANY_BODY, BINARY, EVENT_STREAM, Content, Json, Operation, in_path
 from .forms import MEDIA_TYPES
 from .speaking import BridgeSpeech, PlainSpeech
@@ -83,6 +83,7 @@ OPERATIONS: dict[str, Operation] = {
     "/v1/bridges/unmute/stt/{model}": Operation(UPLOAD, parameters=MODEL),
     "/v1/stt/{model}": Operation(UPLOAD, parameters=MODEL),
     **deepgram.OPERATIONS,
+    **elevenlabs.OPERATIONS,
 }
 
 

@@ -108,24 +108,38 @@ def no_url(name: str = "url") -> ProtocolError:
     )
 
 
-async def form_of(request: AnyRequest, name: str) -> tuple[dict[str, list[Any]], UploadFile]:
-    """The fields of a form and the file called `name`. Raises ProtocolError."""
+Fields = tuple[tuple[str, str], ...]
+
+
+async def form_of(request: AnyRequest, name: str) -> tuple[Fields, UploadFile]:
+    """The fields of a form, each as often as it comes, and the file called `name`. Raises
+    ProtocolError."""
     try:
         form = await request.form()
     except (UnicodeDecodeError, LookupError):
         raise ProtocolError("a part of the form is no text, and has no filename") from None
-    fields = {name: form.getall(name) for name in form}
-    for url in URLS:
-        if url in fields:
-            raise no_url(url)
-    files = fields.pop(name, [])
+    files = form.getall(name, [])
     if len(files) != 1 or not isinstance(files[0], UploadFile):
-        raise ProtocolError(f"{name}: one part with a filename is needed", param=name)
-    return fields, files[0]
+        url = next((url for url in URLS if url in form), None)
+        raise (
+            no_url(url)
+            if url
+            else ProtocolError(f"{name}: one part with a filename is needed", param=name)
+        )
+    texts = [(field, value) for field, value in form.multi_items() if field != name]
+    for field, value in texts:
+        if not isinstance(value, str):
+            raise ProtocolError(f"{field}: a file is not expected", param=field)
+        if field in URLS:
+            raise no_url(field)
+    return tuple(texts), files[0]
 
 
 async def _from_form(request: AnyRequest) -> Upload:
-    fields, file = await form_of(request, "audio")
+    texts, file = await form_of(request, "audio")
+    fields: dict[str, list[str]] = {}
+    for name, value in texts:
+        fields.setdefault(name, []).append(value)
     wishes = wishes_of({name: v if len(v) > 1 else v[0] for name, v in fields.items()})
     return Upload(wishes, from_file(file), file.content_type)
 

@@ -25,13 +25,13 @@ def timestamped(
     words = None
     if config.include_timestamps:
         told = [word for segment in segments for word in segment.words]
-        words = tuple(_timed(told, segments[-1].confidence))
+        words = tuple(timed(told, segments[-1].confidence))
     yield TimestampedMsg(text, languages[-1] if languages else config.language_code, words)
 
 
-def _timed(words: Sequence[e.Word], sure: float | None) -> Iterator[TimedWord]:
-    """livekit 1.8.9 makes its confidence of the `logprob` of words: what is not known of one is as
-    of the whole."""
+def timed(words: Sequence[e.Word], sure: float | None) -> Iterator[TimedWord]:
+    """Words and the spaces between them. livekit 1.8.9 makes its confidence of the `logprob` of
+    words: what is not known of one is as of the whole."""
     before: e.Word | None = None
     for word in words:
         if before is not None:
