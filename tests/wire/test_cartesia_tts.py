@@ -438,7 +438,7 @@ def test_what_ends_the_socket_is_told_to_every_context() -> None:
         (4000, "auth_error", (1008, "auth_error")),
         (4001, "rate_limit", (1008, "rate_limit")),
         (1011, "internal_error", (1008, "internal_error")),
-        (1000, "finish_timeout", (1000, "")),
+        (1000, "finish_timeout", (1011, "finish_timeout")),
     ],
 )
 def test_only_what_may_get_better_closes_with_a_code_to_come_back_for(

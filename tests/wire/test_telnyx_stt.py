@@ -205,7 +205,7 @@ def test_what_telnyx_has_no_word_for(event: e.Event) -> None:
     [
         (1000, "client_closed", (1000, "")),
         (1008, "idle_timeout_exceeded", (1000, "")),
-        (1000, "finish_timeout", (1000, "")),
+        (1000, "finish_timeout", (1011, "finish_timeout")),
         (4000, "auth_error", (1008, "auth_error")),
         (1011, "provider_error", (1011, "provider_error")),
     ],

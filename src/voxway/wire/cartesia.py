@@ -109,8 +109,10 @@ def key_headers(address: Address) -> Mapping[str, str]:
 def closing(code: int, reason: str) -> tuple[int, str]:
     """Idle sockets are closed as if all were well. A code that its SDK (4.2) takes as a reason to
     come back is only for what may get better."""
-    if reason in ("client_closed", "finish_timeout"):
+    if reason == "client_closed":
         return 1000, ""
+    if reason == "finish_timeout":  # what is out is not all of it
+        return 1011, reason
     if reason == "idle_timeout_exceeded":
         return 1000, "connection idle timeout"
     may_return = reason in RULES and RULES[reason].retryable

@@ -84,10 +84,13 @@ DONE = ("", "client_closed")  # what ends a session well
 NATIVE = {
     "auth_error": "invalid_api_key",
     "rate_limit": "max_active_conversations",
-    "rate_limit_exceeded": "quota_exceeded",
+    "rate_limit_exceeded": "rate_limited",
     "idle_timeout_exceeded": "input_timeout_exceeded",
 }
-OURS = {native: ours for ours, native in NATIVE.items()} | {"voice_not_found": "config_error"}
+OURS = {native: ours for ours, native in NATIVE.items()} | {
+    "voice_not_found": "config_error",
+    "quota_exceeded": "rate_limit_exceeded",
+}
 
 
 def closing(code: int, reason: str) -> tuple[int, str]:
@@ -143,7 +146,8 @@ class Teller:
                     self._speller.end()
             case e.Failed(code=code, message=message, param=param):
                 self._told = code
-                native = "voice_not_found" if param == "voice" else NATIVE.get(code, code)
+                is_voice = param == "voice" and code == "config_error"
+                native = "voice_not_found" if is_voice else NATIVE.get(code, code)
                 yield dump(OutputMsg(message, native, 1008, self._name, self._name))
             case e.Ended(reason=reason) if self._name is None and reason not in DONE:
                 if reason != self._told:

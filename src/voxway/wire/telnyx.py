@@ -36,6 +36,7 @@ NUMBERS: dict[object, tuple[str, str]] = {
     "rate_limit_exceeded": ("10011", "Too many requests"),
     "invalid_request": ("10015", "Bad Request"),
     "config_error": ("10015", "Bad Request"),
+    "payload_too_large": ("10015", "Bad Request"),
     "idle_timeout_exceeded": ("10008", "Request timeout"),
 }
 UNEXPECTED = ("10007", "Unexpected error")
@@ -99,6 +100,8 @@ def key_headers(address: Address) -> Mapping[str, str]:
 
 def closing(code: int, reason: str) -> tuple[int, str]:
     """Its codes are undocumented: 1000 was seen of idle sockets, too."""
-    if reason in ("client_closed", "finish_timeout", "idle_timeout_exceeded"):
+    if reason in ("client_closed", "idle_timeout_exceeded"):
         return 1000, ""
+    if reason == "finish_timeout":  # what is out is not all of it
+        return 1011, reason
     return (code if code < 4000 else 1008), reason
