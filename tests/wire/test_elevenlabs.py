@@ -330,7 +330,7 @@ def test_silence_between_sentences_is_covered_before_the_next() -> None:
     [
         ("auth_error", None, "invalid_api_key"),
         ("rate_limit", None, "max_active_conversations"),
-        ("rate_limit_exceeded", None, "quota_exceeded"),
+        ("rate_limit_exceeded", None, "rate_limited"),
         ("idle_timeout_exceeded", None, "input_timeout_exceeded"),
         ("config_error", "voice", "voice_not_found"),
         ("config_error", "speed", "config_error"),
