@@ -85,3 +85,14 @@ def test_links_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_what_each_protocol_took_is_told_truly() -> None:
+    page = (ROOT / "docs" / "adding-a-provider.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.M)
+    assert len(rows) == 7
+    for name, sockets, lines, each in rows:
+        files = (ROOT / "src" / "voxway" / "wire").glob(f"{name}*.py")
+        now = sum(len(file.read_text().splitlines()) for file in files)
+        assert abs(now - int(lines)) <= 0.1 * now, f"{name} has {now} lines"
+        assert round(int(lines) / int(sockets)) == int(each)
