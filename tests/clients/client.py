@@ -8,6 +8,7 @@ import os
 import select
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class RaisedError(Exception):
 class Client:
     """One running script. `play` runs a scenario and gives what it returned."""
 
-    def __init__(self, venv: str, script: str, log: Path) -> None:
+    def __init__(self, venv: str, script: str, log: Path, **environ: str) -> None:
         if not venvs.is_current(venv):
             missing = f"no environment for {venv}: make test-clients"
             (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
@@ -50,7 +51,7 @@ class Client:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd=log.parent,
-                env={n: v for n, v in os.environ.items() if not n.startswith("PYTHON")},
+                env={n: v for n, v in os.environ.items() if not n.startswith("PYTHON")} | environ,
             )
         self._buffer = b""
         try:
@@ -85,7 +86,8 @@ class Client:
     def stop(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            pipe.close()
+            with suppress(BrokenPipeError):  # it died in mid-request
+                pipe.close()
         try:
             self._process.wait(10.0)
         except subprocess.TimeoutExpired:

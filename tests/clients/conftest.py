@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from conftest import BOUND, Gateway
@@ -22,6 +27,38 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield started
         bugs = [line for line in started.logged().splitlines() if '"bug"' in line]
         assert bugs == []
+    finally:
+        started.stop()
+
+
+class SecureGateway(Gateway):
+    """The same behind TLS, with a certificate by an authority in `authority`."""
+
+    def __init__(self, directory: Path, *args: str) -> None:
+        certs = directory / "certs"
+        make = [sys.executable, "-m", "voxway.cli.main", "certs", "--dir", str(certs)]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+        self.authority = certs / "ca.pem"
+        tls = ["--tls-cert", str(certs / "cert.pem"), "--tls-key", str(certs / "key.pem")]
+        super().__init__(directory, *tls, *args)
+
+    @property
+    def http(self) -> str:
+        return f"https://{self.address}"
+
+    def health(self) -> dict[str, Any]:
+        trust = ssl.create_default_context(cafile=str(self.authority))
+        health: dict[str, Any] = httpx.get(f"{self.http}/health", verify=trust).json()
+        return health
+
+
+@pytest.fixture(scope="session")
+def secure_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureGateway]:
+    """For clients that speak TLS only."""
+    started = SecureGateway(tmp_path_factory.mktemp("secure"), "--dev")
+    try:
+        started.wait_ready()
+        yield started
     finally:
         started.stop()
 
@@ -59,14 +96,24 @@ class Judge:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def hear(self, pcm: bytes, sample_rate: int) -> str:
+    def hear(self, speech: bytes, sample_rate: int, encoding: str) -> str:
         """The words in speech, by the gateway's own recognizer."""
-        with self._gateway.recognition(sample_rate=sample_rate, encoding="linear16") as ear:
-            return ear.transcript(pcm)
+        with self._gateway.recognition(sample_rate=sample_rate, encoding=encoding) as ear:
+            return ear.transcript(speech)
 
-    def wer(self, text: str, pcm: bytes, sample_rate: int = 24_000) -> float:
-        assert pcm, "no speech at all"
-        return wer(text, self.hear(pcm, sample_rate))
+    def wer(
+        self, text: str, speech: bytes, sample_rate: int = 24_000, encoding: str = "linear16"
+    ) -> float:
+        assert speech, "no speech at all"
+        return wer(text, self.hear(speech, sample_rate, encoding))
+
+    def wer_of_file(self, text: str, file: bytes) -> float:
+        """Of speech in a container that says what it holds."""
+        assert file, "no speech at all"
+        with self._gateway.api() as api:
+            answer = api.post("/v1/stt/local/moonshine:tiny-en", files={"audio": file})
+        assert answer.status_code == 200, answer.text
+        return wer(text, answer.json()["transcript"])
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import faulthandler
+import inspect
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 BOUND = 60.0  # seconds: a bound against hangs, not a measure
@@ -26,12 +29,15 @@ def serve(scenarios: Mapping[str, Scenario]) -> None:
     print(json.dumps({"ready": sorted(scenarios)}), file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
+        # A blocking call that hangs in a thread can only be ended with the process.
+        faulthandler.dump_traceback_later(BOUND * 1.2, exit=True)
         try:
             result = asyncio.run(_bounded(scenarios[asked["scenario"]], asked["args"]))
             answer = {"result": result}
         except BaseException as error:
             answer = {"raised": describe(error)}
-        print(json.dumps(answer), file=answers, flush=True)
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(answer, default=str), file=answers, flush=True)
 
 
 async def _bounded(scenario: Scenario, args: Mapping[str, Any]) -> Any:
@@ -41,12 +47,52 @@ async def _bounded(scenario: Scenario, args: Mapping[str, Any]) -> Any:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An exception as its catcher sees it."""
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status", getattr(answer, "status_code", None))
     return {
         "type": type(error).__name__,
         "message": str(error),
-        "status": getattr(error, "status_code", getattr(error, "status", None)),
+        "status": getattr(error, "status_code", status),
         "body": getattr(error, "body", None),
     }
+
+
+# Packages have a blocking and an asynchronous client with the same methods. A scenario is written
+# once, with these, for both.
+
+
+async def do(method: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """Call a method of either client, off the loop if it blocks."""
+    result = await asyncio.to_thread(method, *args, **named)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def each(items: Any) -> AsyncIterator[Any]:
+    """What either client yields."""
+    if hasattr(items, "__aiter__"):
+        async for item in items:
+            yield item
+        return
+    following, end = iter(items), object()
+    while (item := await asyncio.to_thread(next, following, end)) is not end:
+        yield item
+
+
+@asynccontextmanager
+async def within(manager: Any) -> AsyncIterator[Any]:
+    """What either client opens, closed after use."""
+    if hasattr(manager, "__aenter__"):
+        async with manager as opened:
+            yield opened
+        return
+    opened = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield opened
+    except BaseException as error:
+        if not await asyncio.to_thread(manager.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 def packed(data: bytes) -> str:
