@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "wire",
         "routes catalog config auth asking visit limits usage",
         "session engines",
-        "net peers stage aligning converting relay direct door dialling guard supervisor worker "
+        "net peers lines stage aligning converting relay direct door dialling guard supervisor worker "
         "stores telemetry",
         "gateway http client playground",
         "cli",

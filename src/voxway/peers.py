@@ -97,9 +97,18 @@ class Line:
         self._framers: dict[str, Framer] = {}
         if way.task == "stt":
             self._set_up_hearing()
+        self._is_straight = not isinstance(self._up, Stage) and self._heard is None
 
     def say(self, command: Event) -> None:
         """Give the upstream a command."""
+        if (
+            isinstance(command, Audio)
+            and self._is_straight
+            and self._ear is not None
+            and self._pacer.passes(command, self._clock())
+        ):
+            self._ear.say(command)  # the hot way up: no step is made for it
+            return
         if self._context:
             command = structs.replace(command, context="")
         if isinstance(command, Start):
@@ -245,16 +254,27 @@ class Line:
         self._full(self._pacer.waiting >= MAX_WAITING)
 
     def event(self, event: Event) -> None:
-        if isinstance(event, Malformed):
+        if isinstance(event, Audio):
+            self._spoke(event)
+        elif isinstance(event, Malformed):
             self._leave()
             self._side.upstream_lost(f"the backend broke its protocol: {event.message}", "")
-        elif isinstance(event, Audio):
-            framer = self._framers.get(event.context)
-            for piece in framer.feed(event.data) if framer else ():
-                whole = event if piece is event.data else structs.replace(event, data=piece)
-                self._perform(self._pacer.event(whole, self._clock()))
         else:
             self._perform(self._pacer.event(event, self._clock()))
+
+    def _spoke(self, event: Audio) -> None:
+        """The hot way down: no step of the pacer is made for a frame that goes on as it is."""
+        framer, epoch = self._framers.get(event.context), self._pacer.epoch_heard(event.context)
+        if framer is None or epoch is None:
+            return
+        for piece in framer.feed(event.data):
+            whole = event if piece is event.data else structs.replace(event, data=piece)
+            if self._down is not None:
+                self._down.put((whole, epoch))
+            elif self._context:
+                self._told((whole, epoch))
+            else:
+                self._side.from_upstream(whole, epoch)
 
     def closed(self, code: int) -> None:
         self._ear = None
@@ -320,60 +340,3 @@ class _Ear:
 
 def _pacer(way: Way, format: AudioFormat) -> Pacer:
     return SpeechPacer(way.policy) if way.task == "tts" else HearingPacer(way.policy, format)
-
-
-class Lines:
-    """All lines of one session."""
-
-    def __init__(self, way: Way, side: Side, clock: Callable[[], float]) -> None:
-        self._way = way
-        self._side = side
-        self._clock = clock
-        self._by_context: dict[str, Line] = {}
-
-    def send(self, command: Event) -> None:
-        """Say it to the upstream of its context, now or once its socket is open."""
-        context = command.context
-        if isinstance(command, Start) and command.options is not None:
-            self._by_context[context] = self._line_for(context, command.options)
-        line = self._by_context.get(context)
-        if line is None:
-            return
-        line.say(command)
-        if isinstance(command, Finish) and self._way.task == "tts":
-            del self._by_context[context]
-            line.contexts.discard(context)
-            if not line.contexts:
-                line.close()
-
-    def close(self) -> None:
-        """Let go of them all."""
-        for line in self._lines():
-            line.close()
-        self._by_context.clear()
-
-    def pause(self) -> None:
-        for line in self._lines():
-            line.pause()
-
-    def resume(self) -> None:
-        for line in self._lines():
-            line.resume()
-
-    def tick(self) -> None:
-        for line in self._lines():
-            line.tick()
-
-    def _line_for(self, context: str, options: Options) -> Line:
-        """One that leads to the same place and has room, or a new one."""
-        most = self._way.policy.contexts
-        if most > 1 and context:
-            endpoint = self._way.endpoint(plan(options, self._way.model).asked)
-            for line in self._lines():
-                if line.endpoint == endpoint and len(line.contexts) < most:
-                    line.contexts.add(context)
-                    return line
-        return Line(self._way, options, context, self._side, self._clock)
-
-    def _lines(self) -> list[Line]:
-        return list(dict.fromkeys(self._by_context.values()))

@@ -13,8 +13,9 @@ from typing import Protocol, assert_never
 from .errors import GatewayError, TooLargeError
 from .events import Event, Failed, Pronunciation
 from .guard import contained
+from .lines import Lines
 from .net.base import Socket
-from .peers import Lines, Way
+from .peers import Way
 from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream
 from .text.pronunciation import Rewriter
 from .wire.base import Dialect, Frame, decode

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ..events import Event
+from ..events import Audio, Event
 from ..wire.policies import Policy
 
 
@@ -70,6 +70,14 @@ class Pacer(Protocol):
         ...
 
     def command(self, command: Event, now: float) -> Iterable[Step]: ...
+
+    def passes(self, audio: Audio, now: float) -> bool:
+        """Whether audio for the provider goes through as it is, at once: then it is counted."""
+        ...
+
+    def epoch_heard(self, context: str) -> int | None:
+        """Audio of the provider came: the epoch of its context, if there is such a one."""
+        ...
 
     def opened(self, now: float) -> Iterable[Step]: ...
 

@@ -79,6 +79,16 @@ class HearingPacer:
             if self._door is Door.SHUT:
                 yield from self._dial()
 
+    def passes(self, audio: Audio, now: float) -> bool:
+        if self._door is not Door.OPEN or self._policy.audio_bytes:
+            return False
+        self._heard_audio(audio.data)
+        self._said_at = now
+        return True
+
+    def epoch_heard(self, context: str) -> int | None:
+        return 0
+
     def opened(self, now: float) -> Iterator[Step]:
         """The socket is there: what it should have heard already comes first."""
         self._door = Door.OPEN
@@ -148,12 +158,7 @@ class HearingPacer:
     def _give(self, command: Event, now: float) -> Iterator[Step]:
         match command:
             case Audio(data=data):
-                seconds = self._format.seconds(len(data))
-                self._given += seconds
-                self._heard += seconds
-                self._has_new = True
-                if self._can_repeat():
-                    self._keep(data)
+                self._heard_audio(data)
                 yield from self._say(data, now)
             case Flush():
                 self._deadlines.append(self._patience(now))
@@ -164,6 +169,14 @@ class HearingPacer:
                 yield from self._finish(now)
             case _:
                 yield Say(command)
+
+    def _heard_audio(self, data: bytes) -> None:
+        seconds = self._format.seconds(len(data))
+        self._given += seconds
+        self._heard += seconds
+        self._has_new = True
+        if self._can_repeat():
+            self._keep(data)
 
     def _finish(self, now: float) -> Iterator[Step]:
         if self._policy.ends_itself:

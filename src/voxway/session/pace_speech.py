@@ -113,6 +113,15 @@ class SpeechPacer:
                 self._lanes[context].held.append(command)
                 yield from self._pump(now)
 
+    def passes(self, audio: Audio, now: float) -> bool:
+        return False
+
+    def epoch_heard(self, context: str) -> int | None:
+        if (lane := self._lanes.get(context)) is None:
+            return None
+        lane.is_heard = True
+        return lane.epoch
+
     def opened(self, now: float) -> Iterator[Step]:
         """The socket is there."""
         self._door = Door.OPEN
@@ -146,7 +155,6 @@ class SpeechPacer:
                     lane.answered()
                     yield from self._spoken(now)
             case _:
-                lane.is_heard |= isinstance(event, Audio)
                 yield Tell(event, lane.epoch)
 
     def closed(self, code: int, now: float) -> Iterator[Step]:
