@@ -19,11 +19,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from conftest import Gateway
-from voxway.http import deepgram, elevenlabs
+from voxway.http import cartesia, deepgram, elevenlabs
 
 EXAMPLES = 25  # of each operation
 MODELS = {"tts": "local/hibari:en", "stt": "local/moonshine:tiny-en"}
-PROVIDERS = {**deepgram.OPERATIONS, **elevenlabs.OPERATIONS}
+PROVIDERS = {**cartesia.OPERATIONS, **deepgram.OPERATIONS, **elevenlabs.OPERATIONS}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -11,7 +11,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.router import Router
 
 from ..errors import GatewayError
-from . import account, deepgram, documents, elevenlabs, listening, openapi, pronunciation, speaking
+from . import (
+    account,
+    cartesia,
+    deepgram,
+    documents,
+    elevenlabs,
+    listening,
+    openapi,
+    pronunciation,
+    speaking,
+)
 from .admission import Admission
 from .errors import Refusals
 from .presence import GoneError
@@ -24,7 +34,7 @@ __all__ = ["Health", "Services", "create", "routes"]
 def create(services: Services, clock: Callable[[], float] = time.monotonic) -> Stamped:
     """The application."""
     handlers = routes(services, clock)
-    refusals = Refusals({**deepgram.REFUSALS, **elevenlabs.REFUSALS})
+    refusals = Refusals({**cartesia.REFUSALS, **deepgram.REFUSALS, **elevenlabs.REFUSALS})
     app = Litestar(
         [*handlers, *documents.routes(openapi.document(handlers))],
         openapi_config=None,
@@ -48,6 +58,7 @@ def routes(services: Services, clock: Callable[[], float]) -> list[HTTPRouteHand
         *listening.routes(services, admission),
         *deepgram.routes(services, admission),
         *elevenlabs.routes(services, admission),
+        *cartesia.routes(services, admission),
     ]
     if services.dictionaries is not None:
         handlers.append(pronunciation.router(services.dictionaries, admission.account))

@@ -14,7 +14,12 @@ Json = dict[str, Any]
 
 BINARY: Json = {"type": "string", "format": "binary"}
 ANY_BODY: Json = {"schema": BINARY}
-EVENT_STREAM: dict[str, Json] = {"text/event-stream": {"schema": {"type": "string"}}}
+EVENT: Json = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
+EVENT_STREAM: dict[str, Json] = {"text/event-stream": {"schema": EVENT}}
 
 Content = Mapping[str, type[Struct] | Json]  # by media type
 

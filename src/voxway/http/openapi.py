@@ -19,7 +19,7 @@ from msgspec.json import schema_components
 from .. import __version__
 from ..catalog.find import WORLD_PARTS
 from ..errors import ErrorBody
-from . import deepgram, elevenlabs
+from . import cartesia, deepgram, elevenlabs
 from .described import ANY_BODY, BINARY, EVENT_STREAM, Content, Json, Operation, in_path
 from .forms import MEDIA_TYPES
 from .speaking import BridgeSpeech, PlainSpeech
@@ -84,6 +84,7 @@ OPERATIONS: dict[str, Operation] = {
     "/v1/stt/{model}": Operation(UPLOAD, parameters=MODEL),
     **deepgram.OPERATIONS,
     **elevenlabs.OPERATIONS,
+    **cartesia.OPERATIONS,
 }
 
 
