@@ -56,6 +56,7 @@ def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
         is_lenient=found.is_substitute or is_foreign,
         closes_on_bad_start=visit.wanted.style.is_bridge or native is not None,
         quiet=native.quiet if native is not None else 0.0,
+        client_key=found.client_key,
     )
     return TtsSession(brief, meter) if visit.wanted.kind == "tts" else SttSession(brief, meter)
 

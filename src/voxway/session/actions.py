@@ -70,7 +70,8 @@ class Brief(Struct, frozen=True):
     """What a session is told before it begins. `notices` are passed on with `ready`;
     `is_lenient`: another model was meant; `closes_on_bad_start`: the route's clients do not try
     again after a configuration that cannot be; `quiet`: after so many seconds without a command
-    the session is finished, for clients that wait for that (0: never)."""
+    the session is finished, for clients that wait for that (0: never). `client_key`: the provider
+    is paid by the client."""
 
     identity: Identity
     model: Model
@@ -78,6 +79,7 @@ class Brief(Struct, frozen=True):
     is_lenient: bool = False
     closes_on_bad_start: bool = False
     quiet: float = 0.0
+    client_key: bool = False
 
 
 # How long outstanding work may take after the client said that it is done.
@@ -169,7 +171,21 @@ class Life:
             yield from self.end("max_connection_duration_exceeded", now)
 
 
-def upstream_failure(event: Failed) -> GatewayError:
-    """An upstream's error as one of ours: its code if the table has it."""
+# What an upstream says of itself or of our key, and a client would take for its own.
+NOT_THE_CLIENTS = {
+    "auth_error": "backend_connection_failed",
+    "forbidden": "backend_connection_failed",
+    "idle_timeout_exceeded": "provider_error",
+    "max_connection_duration_exceeded": "provider_error",
+    "draining": "provider_error",
+}
+
+
+def upstream_failure(event: Failed, brief: Brief) -> GatewayError:
+    """An upstream's error as one of ours: its code if the table has it and it is the client's."""
     code = event.code if event.code in RULES else "provider_error"
-    return GatewayError(event.message, code=code, param=event.param)
+    message = event.message
+    if code in ("auth_error", "forbidden"):
+        whose = "your provider key" if brief.client_key else "this gateway"
+        message = f"{brief.model.provider} refused {whose} (upstream 401): {message}"
+    return GatewayError(message, code=NOT_THE_CLIENTS.get(code, code), param=event.param)

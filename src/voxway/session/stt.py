@@ -89,7 +89,7 @@ class SttSession:
             case Ready():
                 yield from self._life.ready(self._ready())
             case Failed():
-                yield from self._life.fail(upstream_failure(event), now)
+                yield from self._life.fail(upstream_failure(event, self._life.brief), now)
             case Ended():
                 yield from self._upstream_done(now)
             case KeepAlive() | Cleared():

@@ -109,7 +109,9 @@ class TtsSession:
                     self._is_ready = True
                     yield from self._life.ready(self._ready(context))
             case Failed():
-                yield from self._failed(upstream_failure(event), event.context, now)
+                yield from self._failed(
+                    upstream_failure(event, self._life.brief), event.context, now
+                )
             case Ended(context=context):
                 yield from self.upstream_lost("the voice ended the session", context, now)
             case Cleared() | KeepAlive():
