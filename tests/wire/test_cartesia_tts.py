@@ -108,6 +108,8 @@ def test_the_url_configures_nothing() -> None:
             },
         ),
         ({"model_id": None, "voice": None}, {"voice": None, "extra": {}}),
+        ({"voice": {"id": "v2"}}, {"voice": "v2"}),
+        ({"voice": "v3"}, {"voice": "v3"}),
     ],
 )
 def test_the_first_message_of_a_context_configures_it(

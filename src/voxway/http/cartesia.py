@@ -58,7 +58,7 @@ class SonicBody(Struct, frozen=True, kw_only=True):
 
     model_id: str
     transcript: Annotated[str, Meta(min_length=1, description="What to say.")]
-    voice: Voice
+    voice: Voice | str
     language: str | None = None
     generation_config: dict[str, Any] | None = None
     speed: float | Literal["slow", "normal", "fast"] | None = None

@@ -24,8 +24,10 @@ class OutputFormat(Struct, frozen=True):
 
 
 class Voice(Struct, frozen=True):
-    mode: Literal["id"]
+    """Since the API of 2026-08-14 without `mode`, or the bare id (cartesia 4.2)."""
+
     id: str
+    mode: Literal["id"] | None = None
 
 
 ALLOWED: dict[str, tuple[object, ...]] = {
@@ -44,7 +46,7 @@ class RequestMsg(Struct, frozen=True, omit_defaults=True, kw_only=True):
     flush: bool | None = None
     cancel: bool | None = None
     model_id: str | None = None
-    voice: Voice | None = None
+    voice: Voice | str | None = None
     output_format: OutputFormat | None = None
     language: str | None = None
     add_timestamps: bool | None = None
@@ -84,7 +86,7 @@ def options_of(request: RequestMsg) -> SpeakOptions:
             raise ProtocolError(text, param=name)
     extra = {name: getattr(request, name) for name in EXTRA}
     return SpeakOptions(
-        voice=None if voice is None else voice.id,
+        voice=voice.id if isinstance(voice, Voice) else voice,
         language=request.language,
         encoding=None if format is None else OURS[format.encoding],
         sample_rate=None if format is None else format.sample_rate,
@@ -134,7 +136,7 @@ class Utterance(Struct):
             transcript=text,
             continue_=not self.is_ended,
             model_id=self.model,
-            voice=Voice("id", options.voice) if options.voice else None,
+            voice=Voice(options.voice, "id") if options.voice else None,
             output_format=OutputFormat("raw", encoding, options.sample_rate or 24_000),
             language=options.language.split("-")[0] if options.language else None,
             add_timestamps=options.word_timestamps or None,
