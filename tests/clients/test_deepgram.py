@@ -42,6 +42,7 @@ def test_utterances_of_one_socket(
         options=VOICE,
         texts=[WATER, TRAIN],
     )
+    assert len(journal.ended(1)) == 1
     for text, audio in zip([WATER, TRAIN], said["said"], strict=True):
         assert judge.wer(text, unpacked(audio)) <= 0.1
     metadata, *flushed = [m for m in said["messages"] if m["class"] != "SpeakV1Warning"]
@@ -51,7 +52,6 @@ def test_utterances_of_one_socket(
         ("SpeakV1Flushed", 1),
     ]
     assert said["after"] == 0, "`Close` closed it, and nothing followed"
-    assert journal.ended(1)
 
 
 @both
