@@ -39,9 +39,7 @@ class Farewell:
 
     def __init__(self, error: GatewayError, native: Wire | None) -> None:
         self._error = error
-        self._codec: Dialect = Server(Style("tts"))
-        if native is not None and native.is_polite:
-            self._codec = native.server(Opening())
+        self._codec: Dialect = native.server(Opening()) if native else Server(Style("tts"))
 
     def opened(self, socket: Socket) -> None:
         say_farewell(socket, self._codec, self._error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .converting import plan
+from .errors import GatewayError
 from .events import Event, Finish, Options, Start
 from .peers import Line, Side, Way
 
@@ -22,7 +23,11 @@ class Lines:
         """Say it to the upstream of its context, now or once its socket is open."""
         context = command.context
         if isinstance(command, Start) and command.options is not None:
-            self._by_context[context] = self._line_for(context, command.options)
+            try:
+                self._by_context[context] = self._line_for(context, command.options)
+            except GatewayError as error:  # the provider has no form for these options
+                self._side.upstream_failed(error, context)
+                return
         line = self._by_context.get(context)
         if line is None:
             return
