@@ -617,3 +617,15 @@ def test_a_container_tells_what_it_is_itself(encoding: str | None) -> None:
 def test_ends_of_utterances_need_interim_results() -> None:
     asked = query_of(partials=False, vad_events=True, extra={"utterance_end_ms": 2000})
     assert (asked["interim_results"], asked["utterance_end_ms"]) == (["true"], ["2000"])
+
+
+@pytest.mark.parametrize(
+    ("able", "told_so"), [(("partials",), None), (("finalize", "aligned_words"), True)]
+)
+def test_the_last_message_says_that_times_were_found_here(
+    able: tuple[str, ...], told_so: bool | None
+) -> None:
+    it = raw()
+    [metadata] = told(it, e.Ready("s", capabilities=able), HELLO, e.Ended("client_closed"))[1:]
+    assert metadata["type"] == "Metadata"
+    assert metadata.get("aligned_words") is told_so

@@ -33,6 +33,7 @@ class Server:
     """Deepgram's side. Where the URL names no encoding, the first audio tells which it is."""
 
     def __init__(self, opening: Opening) -> None:
+        self._is_aligned = False
         self._opening = opening
         self._options, self._asked = read_listen(opening)
         self._report = Report(self._options, self._asked.model, opening.request_id)
@@ -102,7 +103,10 @@ class Server:
             case e.Failed(code=code, message=text, param=param):
                 yield dump(self._error(code, text, param or ""))
             case e.Ended(reason="client_closed"):
-                yield dump(self._report.summary(self._opening.created))
+                created, aligned = self._opening.created, self._is_aligned
+                yield dump(self._report.summary(created, is_aligned=aligned))
+            case e.Ready(capabilities=able):
+                self._is_aligned = "aligned_words" in able
 
     def _error(self, code: str, text: str, param: str) -> m.Message:
         if param in (NO_KEYTERMS, NO_FEATURES):

@@ -120,7 +120,8 @@ class UtteranceEndMsg(Message, tag="UtteranceEnd", frozen=True):
 
 
 class StreamMsg(Message, tag="Metadata", frozen=True):
-    """The last message. `created` is in ISO 8601."""
+    """The last message. `created` is in ISO 8601. `aligned_words` is ours: the times of words were
+    found by the gateway, since the model behind gives none."""
 
     transaction_key: str
     request_id: str
@@ -128,6 +129,7 @@ class StreamMsg(Message, tag="Metadata", frozen=True):
     created: str
     duration: float
     channels: int
+    aligned_words: bool = False
 
 
 class ConfigureFailureMsg(Message, tag="ConfigureFailure", frozen=True):

@@ -120,10 +120,10 @@ class Report:
             t.from_finalize,
         )
 
-    def summary(self, created: str) -> StreamMsg:
+    def summary(self, created: str, *, is_aligned: bool = False) -> StreamMsg:
         duration = round(self._format.seconds(self._size) or self._told, 3)
         id, digest = self._about.request_id, self._sha256.hexdigest()
-        return StreamMsg("deprecated", id, digest, created, duration, 1)
+        return StreamMsg("deprecated", id, digest, created, duration, 1, is_aligned)
 
 
 def transcript(reply: ListenReply, *, answers: bool) -> Transcript:
