@@ -54,6 +54,12 @@ def test_what_the_pronunciation_stumbles_over_is_spoken(voice: HibariVoice, text
     assert list(voice.speak(text, SpeakOptions()))
 
 
+@pytest.mark.parametrize("text", ["\U00049878 \u00b8 \u00a9/\u00d9`\u00f0", "# | hello | #"])
+def test_what_has_no_sound_takes_no_time(voice: HibariVoice, text: str) -> None:
+    [spoken] = voice.speak(text, SpeakOptions(word_timestamps=True))
+    assert spoken.words[-1].end <= len(spoken.pcm) / 48_000
+
+
 def test_silence_is_trimmed_but_not_the_onset(voice: HibariVoice) -> None:
     for text in ("Fish and chips.", "Happy hippos hop.", "Three things.", "Who are you?"):
         [item] = spoken(voice, text)

@@ -131,6 +131,8 @@ def _parts(g2p: Any, sentence: str) -> list[list[tuple[str, str]]]:
     parts: list[list[tuple[str, str]]] = [[]]
     size = 0
     for word, sounds in _pronounced(g2p, sentence):
+        if not sounds:
+            continue
         size += len(sounds) + 1
         if size > _MAX_PHONEMES and parts[-1]:
             parts.append([])
@@ -148,10 +150,10 @@ def _pronounced(g2p: Any, sentence: str) -> Iterator[tuple[str, str]]:
         word += token.text
         sounds += token.phonemes or ""
         if token.whitespace:
-            yield word, sounds
+            yield word, sounds.strip()
             word = sounds = ""
     if word:
-        yield word, sounds
+        yield word, sounds.strip()
 
 
 def _readable(sentence: str) -> str:
