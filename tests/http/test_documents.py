@@ -17,6 +17,7 @@ from speech import clip
 from voxway import __version__
 from voxway.errors import RULES
 from voxway.http import asyncapi
+from voxway.http.providers import OPERATIONS
 from voxway.routes import ROUTES, target
 from voxway.wire.unified_messages import CommandMsg, ReplyMsg
 
@@ -40,7 +41,7 @@ def test_the_openapi_document_is_valid_and_has_every_route(http: Json) -> None:
     assert (http["info"]["title"], http["info"]["version"]) == ("voxway", __version__)
     speech = {f"{r}/{k}/{{model}}" for k in ("tts", "stt") for r in ("/v1", "/v1/bridges/unmute")}
     asked = {"/health", "/v1/models", "/v1/catalog/models", "/v1/me"}
-    assert speech | asked <= set(http["paths"])
+    assert speech | asked | OPERATIONS.keys() <= set(http["paths"])
     for path, item in http["paths"].items():
         for operation in item.values():
             assert operation["summary"]
@@ -160,8 +161,8 @@ def test_what_a_session_says_is_as_documented(
 
 def test_answers_are_as_documented(http: Json, gateway: Gateway) -> None:
     with gateway.api() as api:
-        for path in ("/health", "/v1/models", "/v1/catalog/models", "/v1/me"):
-            answer = api.get(path)
+        for path in ("/health", "/v1/models", "/v1/catalog/models", "/v1/me", "/v1/models/{model}"):
+            answer = api.get(path.format(model="local/hibari:en"))
             content = http["paths"][path]["get"]["responses"]["200"]["content"]
             schema = {**content["application/json"]["schema"], "components": http["components"]}
             Draft202012Validator(schema).validate(json.decode(answer.content))

@@ -19,11 +19,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from conftest import Gateway
-from voxway.http import cartesia, deepgram, elevenlabs
+from voxway.catalog.files import shipped
+from voxway.http.providers import OPERATIONS
 
 EXAMPLES = 25  # of each operation
 MODELS = {"tts": "local/hibari:en", "stt": "local/moonshine:tiny-en"}
-PROVIDERS = {**cartesia.OPERATIONS, **deepgram.OPERATIONS, **elevenlabs.OPERATIONS}
+# It cannot read the schema of a pair at the top (4.32): see test_documents.
+PATHS = sorted(OPERATIONS.keys() - {"/v1/models/{model}"})
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -37,7 +39,7 @@ schemathesis.openapi.media_type("audio/*", st.binary(max_size=2000))
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_the_api_is_as_described(gateway: Gateway, mode: GenerationMode) -> None:
-    ours = [o for o in operations(gateway) if o.path not in PROVIDERS]
+    ours = [o for o in operations(gateway) if o.path not in OPERATIONS]
     assert len(ours) >= 8
     for operation in ours:
         if operation.body or mode is GenerationMode.POSITIVE:  # a GET has nothing to be wrong
@@ -45,7 +47,7 @@ def test_the_api_is_as_described(gateway: Gateway, mode: GenerationMode) -> None
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("path", sorted(PROVIDERS))
+@pytest.mark.parametrize("path", PATHS)
 def test_the_endpoints_of_providers_are_as_described(
     dev: Gateway, path: str, mode: GenerationMode
 ) -> None:
@@ -59,11 +61,14 @@ def operations(gateway: Gateway) -> list[Any]:
 
 
 def check(operation: Any, mode: GenerationMode) -> None:
+    known = {entry.model.id for entry in shipped()}
+
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(operation.as_strategy(generation_mode=mode))
     def requests(case: Any) -> None:
         model = str(case.path_parameters.get("model", ""))
-        if model and len(model) % 4:  # mostly one that exists; the rest are strange ids
+        # Mostly one that can be used; the rest are strange ids.
+        if model and (len(model) % 4 or model in known):
             case.path_parameters["model"] = MODELS[case.path.split("/")[-2]]
         case.headers.pop("X-Slng-Provider-Key", None)  # nobody else is to be called
         case.call_and_validate(headers={"Authorization": "Bearer test-local"}, checks=CHECKS)

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..auth import Account
 from ..catalog import Public
@@ -17,10 +17,22 @@ from .services import Health, Services
 AnyRequest = Request[Any, Any, Any]
 
 
+class Listed(Public, frozen=True, kw_only=True):
+    """A model, also in the words that OpenAI's clients look for. Nobody knows when it was made."""
+
+    owned_by: str
+    object: str = "model"
+    created: int = 0
+
+
+def listed(model: Public) -> Listed:
+    return Listed(**structs.asdict(model), owned_by=model.provider)
+
+
 class ModelList(Struct, frozen=True):
     """Models and what each can do."""
 
-    data: tuple[Public, ...]
+    data: tuple[Listed, ...]
     object: str = "list"
 
 
@@ -55,12 +67,12 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
     @get("/v1/models", guards=[admission.keyed], sync_to_thread=False)
     def models() -> ModelList:
         """The models that can be used now"""
-        return ModelList(tuple(model for model in services.catalog() if model.usable))
+        return ModelList(tuple(listed(model) for model in services.catalog() if model.usable))
 
     @get("/v1/catalog/models", guards=[admission.keyed], sync_to_thread=False)
     def catalog() -> ModelList:
         """Every model of the catalog, and whether it can be used now"""
-        return ModelList(tuple(services.catalog()))
+        return ModelList(tuple(map(listed, services.catalog())))
 
     @get("/v1/me", guards=[admission.keyed], sync_to_thread=False)
     def me(request: AnyRequest) -> Me:

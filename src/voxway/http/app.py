@@ -11,17 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.router import Router
 
 from ..errors import GatewayError
-from . import (
-    account,
-    cartesia,
-    deepgram,
-    documents,
-    elevenlabs,
-    listening,
-    openapi,
-    pronunciation,
-    speaking,
-)
+from . import account, documents, listening, openapi, pronunciation, providers, speaking
 from .admission import Admission
 from .errors import Refusals
 from .presence import GoneError
@@ -34,7 +24,7 @@ __all__ = ["Health", "Services", "create", "routes"]
 def create(services: Services, clock: Callable[[], float] = time.monotonic) -> Stamped:
     """The application."""
     handlers = routes(services, clock)
-    refusals = Refusals({**cartesia.REFUSALS, **deepgram.REFUSALS, **elevenlabs.REFUSALS})
+    refusals = Refusals(providers.REFUSALS)
     app = Litestar(
         [*handlers, *documents.routes(openapi.document(handlers))],
         openapi_config=None,
@@ -56,9 +46,7 @@ def routes(services: Services, clock: Callable[[], float]) -> list[HTTPRouteHand
         *account.routes(services, admission),
         *speaking.routes(services, admission),
         *listening.routes(services, admission),
-        *deepgram.routes(services, admission),
-        *elevenlabs.routes(services, admission),
-        *cartesia.routes(services, admission),
+        *providers.routes(services, admission),
     ]
     if services.dictionaries is not None:
         handlers.append(pronunciation.router(services.dictionaries, admission.account))

@@ -21,7 +21,8 @@ EVENT: Json = {
 }
 EVENT_STREAM: dict[str, Json] = {"text/event-stream": {"schema": EVENT}}
 
-Content = Mapping[str, type[Struct] | Json]  # by media type
+# By media type: a message, one of several, or a schema.
+Content = Mapping[str, type[Struct] | tuple[type[Struct], ...] | Json]
 
 
 class Operation(Struct, frozen=True):

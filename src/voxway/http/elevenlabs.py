@@ -239,6 +239,16 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         said, direct = await _spoken(services, request, STREAMED, is_timed=True)
         return Speech(direct, Lines(said.text), _headers(request, said))
 
+    return [
+        elevenlabs_speak,
+        elevenlabs_stream,
+        elevenlabs_timed,
+        elevenlabs_stream_timed,
+        _scribe(services, admission),
+    ]
+
+
+def _scribe(services: Services, admission: Admission) -> HTTPRouteHandler:
     ear = in_dialect("elevenlabs_stt", native_wire("elevenlabs_stt", "stt"))
 
     @post(
@@ -262,13 +272,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         answer = _heard(heard, said, language, visit.request_id)
         return Response(answer, headers={"request-id": visit.request_id, **told(heard.warnings)})
 
-    return [
-        elevenlabs_speak,
-        elevenlabs_stream,
-        elevenlabs_timed,
-        elevenlabs_stream_timed,
-        elevenlabs_listen,
-    ]
+    return elevenlabs_listen
 
 
 async def _spoken(

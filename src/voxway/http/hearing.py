@@ -87,14 +87,14 @@ async def first_piece(source: AsyncIterator[bytes]) -> bytes:
     raise ProtocolError("audio: 0 bytes", param="audio")
 
 
-Tell = Callable[[Transcript], Awaitable[None]]
+Tell = Callable[[Transcript | Warning], Awaitable[None]]
 
 
 async def hear(
     session: Session, receive: Receive, *, is_streamed: bool, tell: Tell | None = None
 ) -> Heard:
-    """Send it all, collect what is heard, `tell` each final; stop at once when the client goes
-    away."""
+    """Send it all, collect what is heard, `tell` each final and each warning; stop at once
+    when the client goes away."""
     direct = session.direct
     try:
         async with together() as group:
@@ -144,6 +144,8 @@ async def _collect(direct: Direct, length: Length, tell: Tell | None) -> Heard:
                     await tell(event)
             case Warning():
                 warnings.append(event)
+                if tell is not None:
+                    await tell(event)
             case Ended(reason="client_closed"):
                 return Heard(tuple(finals), tuple(warnings), length.seconds or end)
             case Failed() | Ended():

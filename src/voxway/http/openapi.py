@@ -19,7 +19,7 @@ from msgspec.json import schema_components
 from .. import __version__
 from ..catalog.find import WORLD_PARTS
 from ..errors import ErrorBody
-from . import cartesia, deepgram, elevenlabs
+from . import providers
 from .described import ANY_BODY, BINARY, EVENT_STREAM, Content, Json, Operation, in_path
 from .forms import MEDIA_TYPES
 from .speaking import BridgeSpeech, PlainSpeech
@@ -82,9 +82,7 @@ OPERATIONS: dict[str, Operation] = {
     "/v1/tts/{model}": Operation({"application/json": PlainSpeech}, SPEECH, MODEL),
     "/v1/bridges/unmute/stt/{model}": Operation(UPLOAD, parameters=MODEL),
     "/v1/stt/{model}": Operation(UPLOAD, parameters=MODEL),
-    **deepgram.OPERATIONS,
-    **elevenlabs.OPERATIONS,
-    **cartesia.OPERATIONS,
+    **providers.OPERATIONS,
 }
 
 
@@ -116,8 +114,8 @@ def _kinds() -> Iterator[type[Struct]]:
     for operation in OPERATIONS.values():
         yield operation.error
         for content in (*operation.takes.values(), *operation.gives.values()):
-            if isinstance(content, type):
-                yield content
+            if not isinstance(content, dict):
+                yield from content if isinstance(content, tuple) else (content,)
 
 
 Known = Mapping[type[Struct], Json]
@@ -147,10 +145,15 @@ def _complete(path: str, operation: Json, told: Operation | None, known: Known) 
 
 
 def _content(content: Content, known: Known) -> Json:
-    return {
-        media_type: {"schema": known[body]} if isinstance(body, type) else body
-        for media_type, body in content.items()
-    }
+    return {media_type: _schema(body, known) for media_type, body in content.items()}
+
+
+def _schema(body: type[Struct] | tuple[type[Struct], ...] | Json, known: Known) -> Json:
+    if isinstance(body, dict):
+        return body
+    if isinstance(body, tuple):
+        return {"schema": {"anyOf": [known[kind] for kind in body]}}
+    return {"schema": known[body]}
 
 
 def _error(status: int, schema: Json) -> Json:

@@ -7,7 +7,7 @@ without an end.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, assert_never
 
 import pybase64
@@ -131,12 +131,20 @@ def speak(services: Services, visit: Visit, options: SpeakOptions, text: str) ->
 
 
 class Speech:
-    """An ASGI answer with what a session says, in some manner."""
+    """An ASGI answer with what a session says, in some manner. `warnings` are told besides those
+    of the session."""
 
-    def __init__(self, direct: Direct, manner: Manner, headers: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        direct: Direct,
+        manner: Manner,
+        headers: Mapping[str, str] = {},
+        warnings: Sequence[Warning] = (),
+    ) -> None:
         self._direct = direct
         self._manner = manner
         self._headers = headers
+        self._warnings = list(warnings)
         self._has_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,28 +167,27 @@ class Speech:
 
     async def _answer(self, send: Send) -> None:
         ready = Ready()
-        warnings: list[Warning] = []
         early: list[Part] = []  # words may come before the audio
         async for part in parts(self._direct):
             match part:
                 case Ready():
                     ready = part
                 case Warning():
-                    warnings.append(part)
+                    self._warnings.append(part)
                 case Words() if not self._has_begun:
                     early.append(part)
                 case Audio() | Words() | Flushed():
                     if not self._has_begun:
-                        await self._begin(send, ready, warnings)
+                        await self._begin(send, ready)
                     told_now = [self._manner.tell(each) for each in (*early, part)]
                     early.clear()
                     await _send_body(send, b"".join(told_now))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _begin(self, send: Send, ready: Ready, warnings: list[Warning]) -> None:
+    async def _begin(self, send: Send, ready: Ready) -> None:
         media_type, head = self._manner.begin(ready)
         headers = {"content-type": media_type, "cache-control": "no-store"}
-        headers |= {**self._headers, **told(warnings)}
+        headers |= {**self._headers, **told(self._warnings)}
         raw = [(name.encode(), text.encode()) for name, text in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         self._has_begun = True

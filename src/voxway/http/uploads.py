@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,8 +11,10 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 from msgspec import Struct
 
+from ..audio.files import read_audio
 from ..audio.formats import ALIASES, INPUT_ENCODINGS
 from ..audio.sniff import container
+from ..audio.wav import wav_header
 from ..errors import ProtocolError, TooLargeError
 from ..wire.base import invalid, parser
 
@@ -21,6 +24,7 @@ PIECE = 32 * 1024  # bytes, whole samples of every raw encoding
 # A JSON body is held in memory twice; a form or a plain body is not.
 MAX_JSON = 32 * 1024 * 1024  # bytes
 
+MP4, MP4_RATE = b"ftyp", 16_000  # Hz: what recognizers want
 CONTAINERS = ("wav", "mp3", "flac", "ogg", "webm")
 MEDIA_TYPES: dict[str, str] = {
     "audio/wav": "wav",
@@ -204,9 +208,19 @@ async def _from_bytes(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def from_file(file: UploadFile) -> AsyncIterator[bytes]:
-    """A file of a form in pieces."""
-    while piece := await file.read(PIECE):
+    """A file of a form in pieces. MP4 has its index anywhere, so it is no stream: it is decoded
+    here, and goes on as WAV."""
+    piece = await file.read(PIECE)
+    if piece[4:8] == MP4:
+        await file.seek(0)
+        yield wav_header(MP4_RATE)
+        samples = read_audio(file.file, MP4_RATE)
+        while piece := await asyncio.to_thread(next, samples, b""):
+            yield piece
+        return
+    while piece:
         yield piece
+        piece = await file.read(PIECE)
 
 
 async def from_stream(request: AnyRequest) -> AsyncIterator[bytes]:
