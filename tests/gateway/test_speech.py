@@ -120,6 +120,14 @@ def test_text_before_init_and_before_ready_is_kept_in_order(gateway: Gateway) ->
         assert starts == ["First sentence.", "Second sentence."]
 
 
+def test_an_empty_flush_is_not_answered_before_ready(gateway: Gateway) -> None:
+    with gateway.open("/v1/tts/local/hibari:en") as talk:
+        talk.say(type="init")
+        talk.say(type="flush")
+        types = [message["type"] for message in talk.until("audio_end")]
+        assert types == ["ready", "flushed", "audio_end"]
+
+
 def test_pipelined_utterances_end_in_order_each_with_its_terminals(gateway: Gateway) -> None:
     with gateway.speech() as talk:
         for text in ("One.", "", "Two words.", "🙂"):

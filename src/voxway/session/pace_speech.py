@@ -138,6 +138,7 @@ class SpeechPacer:
         match event:
             case Ready():
                 yield from self._ready(event)
+                yield from self._pump(now)
             case Ended():
                 return  # its close follows, and says as much
             case Failed(code="idle_timeout_exceeded") if not self._is_busy():
@@ -213,7 +214,8 @@ class SpeechPacer:
         if isinstance(event, Configure):
             return self._policy.configures or not lane.said
         if isinstance(event, Flush) and not lane.has_text:
-            return not lane.pending  # there is nothing to speak: the answer is ours, in its turn
+            # There is nothing to speak: the answer is ours, in its turn, and not before `Ready`.
+            return self._is_ready and not lane.pending
         if self._door is not Door.OPEN or (lane.pending and self._policy.is_serial):
             return False
         if isinstance(event, Text) and not self._characters.allows(len(event.text), now):
