@@ -27,6 +27,8 @@ def test_the_commands_run(gateway: Gateway, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "tea.wav").stat().st_size > 48_000
     assert '"is_final":true' in done.stdout
-    assert len(re.findall(r'"transcript":"The kettle is on[.,]', done.stdout)) >= 2
+    assert len(re.findall(r'"transcript":"The kettle is on[.,]', done.stdout)) >= 3
+    assert len(re.findall(r"00:00:0\d,\d{3}\nThe kettle is on\.", done.stdout)) == 1
+    assert '"utterances":[{' in done.stdout
     assert '"tier":"local"' in done.stdout
     assert '"error"' not in done.stdout
