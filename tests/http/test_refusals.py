@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
 from conftest import BOUND, Gateway
+from voxway.audio.wav import wav_header
 
 BRIDGE = "/v1/bridges/unmute/tts/local/hibari:en"
 PLAIN = "/v1/tts/local/hibari:en"
@@ -249,7 +250,8 @@ class Backend:
         act = socket.request.path.rsplit("-", 1)[-1]
         try:
             for frame in socket:
-                self.answer(socket, act, json.loads(frame)["type"])
+                said = "audio" if isinstance(frame, bytes) else json.loads(frame)["type"]
+                self.answer(socket, act, said)
         except ConnectionClosed:
             pass
         self.gone.set()
@@ -257,11 +259,13 @@ class Backend:
     def answer(self, socket: ServerConnection, act: str, said: str) -> None:
         if said == "init":
             socket.send('{"type":"ready","session_id":"s","encoding":"linear16"}')
-        if said != "flush":
+        if said == "audio":
+            socket.send('{"type":"final_transcript","transcript":"Hello."}')
+        if said not in ("flush", "audio"):
             return
         if act in ("breaks", "hangs"):
             socket.send(bytes(4800))
-        if act in ("breaks", "refuses"):
+        if act in ("breaks", "refuses", "mishears"):
             error = {"type": "error", "code": "provider_error", "message": "no more"}
             socket.send(json.dumps({**error, "retryable": True}))
 
@@ -269,7 +273,7 @@ class Backend:
 MODEL = """
 [[model]]
 id = "far/{act}"
-kind = "tts"
+kind = "{kind}"
 provider = "far"
 languages = ["en"]
 open_voices = true
@@ -284,8 +288,9 @@ ACTS = ("breaks", "refuses", "hangs", "waits")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Backend]]:
     backend = Backend()
     directory = tmp_path_factory.mktemp("far")
-    catalog = "".join(MODEL.format(act=act, port=backend.port) for act in ACTS)
-    catalog += MODEL.format(act="absent", port=1)
+    catalog = "".join(MODEL.format(act=act, kind="tts", port=backend.port) for act in ACTS)
+    catalog += MODEL.format(act="absent", kind="tts", port=1)
+    catalog += MODEL.format(act="mishears", kind="stt", port=backend.port)
     (directory / "catalog.toml").write_text(catalog)
     path = str(directory / "catalog.toml")
     started = Gateway(directory, VOXWAY_ENGINES="none", VOXWAY_CATALOG=path)
@@ -351,3 +356,78 @@ def test_a_client_that_goes_takes_its_backend_along(far: tuple[Gateway, Backend]
     assert backend.gone.wait(BOUND)
     while gateway.health()["sessions"]:
         pass
+
+
+VOICE = {"mode": "id", "id": "v"}
+RAW_16K = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 16_000}
+
+
+def as_provider(path: str, model: str) -> dict[str, Any]:
+    """A request as a provider's client makes it."""
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/speak": {"text": "a"},
+        "/v1/text-to-speech": {"text": "a", "model_id": model},
+        "/tts": {"transcript": "a", "model_id": model, "voice": VOICE, "output_format": RAW_16K},
+        "/v1/audio": {"input": "a", "model": model, "stream_format": "sse"},
+    }
+    body = next(body for start, body in bodies.items() if path.startswith(start))
+    query = f"?model={model}&encoding=linear16" if path == "/v1/speak" else ""
+    return {"method": "POST", "url": path + query, "json": body}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/speak", '"err_code":"BAD_GATEWAY"'),
+        ("/v1/text-to-speech/v", '"detail":{"status":"provider_error"'),
+        ("/v1/text-to-speech/v/stream", '"detail":{"status":"provider_error"'),
+        ("/v1/text-to-speech/v/with-timestamps", '"detail":{"status":"provider_error"'),
+        ("/v1/text-to-speech/v/stream/with-timestamps", '"detail":{"status":"provider_error"'),
+        ("/tts/bytes", '"error_code":"provider_error"'),
+        ("/tts/sse", '"error_code":"provider_error"'),
+        ("/v1/audio/speech", '"type":"server_error"'),
+    ],
+)
+def test_a_backend_that_fails_is_told_as_the_provider_would(
+    far: tuple[Gateway, Backend], path: str, words: str
+) -> None:
+    with far[0].api() as api:
+        answer = api.request(**as_provider(path, "far/refuses"))
+    assert answer.status_code == 502
+    assert words in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("/v1/speak", None),
+        ("/v1/text-to-speech/v/stream", None),
+        ("/v1/text-to-speech/v/stream/with-timestamps", None),
+        ("/tts/bytes", None),
+        ("/tts/sse", '"type":"error"'),
+        ("/v1/audio/speech", '"error":{'),
+    ],
+)
+def test_a_backend_that_fails_later_is_told_where_there_is_a_place_for_it(
+    far: tuple[Gateway, Backend], path: str, last: str | None
+) -> None:
+    with far[0].api() as api, api.stream(**as_provider(path, "far/breaks")) as answer:
+        assert answer.status_code == 200
+        body = b"".join(until_cut(answer.iter_raw()))
+    assert body
+    if last:
+        assert last in body.decode().strip().split("\n")[-1]
+
+
+def test_a_recognizer_that_fails_later_is_told_in_the_stream(far: tuple[Gateway, Backend]) -> None:
+    files = {"file": ("a.wav", wav_header(16_000, 32_000) + bytes(32_000))}
+    path, data = "/v1/audio/transcriptions", {"model": "far/mishears"}
+    with far[0].api() as api:
+        answer = api.post(path, data=data, files=files)
+        assert answer.status_code == 502
+        assert answer.json()["error"]["message"] == "no more"
+        data["stream"] = "true"
+        with api.stream("POST", path, data=data, files=files) as answer:
+            lines = [line for line in until_cut(answer.iter_lines()) if line]
+    assert '"delta":"Hello."' in lines[0]
+    assert json.loads(lines[-1].removeprefix("data: "))["error"]["type"] == "server_error"
