@@ -6,6 +6,7 @@ audio has a bound of its own, since counting it would make live recognition impo
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from msgspec import Struct, structs
@@ -162,6 +163,24 @@ class Meter:
             messages=self._messages,
             duration=round(now - self._started, 3),
         )
+
+
+class Standing(Struct, frozen=True):
+    """How a key stands to its rate: so many requests are left, and `reset` is in how many seconds
+    the oldest of those counted no longer counts."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
+def rate_headers(standing: Standing, policy: str = "requests") -> dict[str, str]:
+    """The `RateLimit` fields of an HTTP answer, whatever its status
+    (draft-ietf-httpapi-ratelimit-headers-11)."""
+    return {
+        "RateLimit-Policy": f'"{policy}";q={standing.limit};w={MINUTE:.0f}',
+        "RateLimit": f'"{policy}";r={standing.remaining};t={math.ceil(standing.reset)}',
+    }
 
 
 class Slots:
