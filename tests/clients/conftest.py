@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -17,11 +17,17 @@ import pytest
 from conftest import BOUND, Gateway
 from speech import wer
 
+G = TypeVar("G", bound=Gateway)
+
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway in development mode: the local engines answer for every model."""
-    started = Gateway(tmp_path_factory.mktemp("house"), "--dev")
+    yield from used(Gateway(tmp_path_factory.mktemp("house"), "--dev"))
+
+
+def used(started: G) -> Iterator[G]:
+    """A gateway, stopped after use. Its own bugs fail the test."""
     try:
         started.wait_ready()
         yield started
@@ -55,12 +61,7 @@ class SecureGateway(Gateway):
 @pytest.fixture(scope="session")
 def secure_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureGateway]:
     """For clients that speak TLS only."""
-    started = SecureGateway(tmp_path_factory.mktemp("secure"), "--dev")
-    try:
-        started.wait_ready()
-        yield started
-    finally:
-        started.stop()
+    yield from used(SecureGateway(tmp_path_factory.mktemp("secure"), "--dev"))
 
 
 class Journal:
