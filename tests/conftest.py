@@ -20,11 +20,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from services import own_redis, redis_url
+from services import own_postgres, own_redis, postgres_url, redis_url
 from voxway.audio.decode import Decoder
 from voxway.audio.formats import AudioFormat
 
-__all__ = ["own_redis", "redis_url"]
+__all__ = ["own_postgres", "own_redis", "postgres_url", "redis_url"]
 
 BOUND = 30.0  # seconds: a bound against hangs, not a measure
 KEYS = "test-enterprise:enterprise,test-pro:pro,test-free:free,test-local:local"
