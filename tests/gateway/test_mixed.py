@@ -42,7 +42,7 @@ def native_audio(messages: list[dict[str, Any]]) -> bytes:
 
 def hear_until(talk: Talk, is_last: str) -> list[dict[str, Any]]:
     """Native messages up to the one that has this field set."""
-    messages = []
+    messages: list[dict[str, Any]] = []
     while not messages or not messages[-1].get(is_last):
         frame = talk.socket.recv(30)
         messages.append(json.loads(frame))
@@ -185,7 +185,7 @@ def test_deepgram_messages_to_a_recognizer(dev: Gateway) -> None:
         talk.say(type="KeepAlive")
         talk.send(pcm)
         talk.say(type="Finalize")
-        finals = []
+        finals: list[dict[str, Any]] = []
         while not finals or not finals[-1]["from_finalize"]:
             message = talk.hear()
             if message["type"] == "Results" and message["is_final"]:
