@@ -114,6 +114,8 @@ def limits() -> str:
         "http_requests_per_minute": "HTTP: requests a minute",
         "http_text_chars": "HTTP: text (characters)",
         "http_audio": "HTTP: audio (s)",
+        "llm_input_tokens": "HTTP: tokens to a language model (no route yet)",
+        "llm_output_tokens": "HTTP: tokens from a language model (no route yet)",
     }
     rows = [
         (name, *(f"{int(getattr(tier, field)):,}" for tier in TIERS.values()))

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 from msgspec import Struct
@@ -40,12 +41,45 @@ class Credential(Struct, frozen=True):
     subprotocol: str | None = None
 
 
+USES = {
+    "tts": "speech",
+    "stt": "recognition",
+    "http": "HTTP",
+    "admin": "the administration of keys",
+}
+
+
+class Scopes(Struct, frozen=True):
+    """What a key is good for: models by pattern (`deepgram/*`), and uses out of `USES`."""
+
+    models: tuple[str, ...] = ("*",)
+    uses: frozenset[str] = frozenset({"tts", "stt", "http"})
+
+    def allows(self, use: str, model: str = "") -> bool:
+        """Whether it is good for this use, with this model if one is named."""
+        return use in self.uses and (
+            not model or any(fnmatchcase(model, pattern) for pattern in self.models)
+        )
+
+
 class Account(Struct, frozen=True):
-    """Whom a key stands for. `id` is safe to log."""
+    """Whom a key stands for. `id` is safe to log, and stays when the key is replaced; `key` is that
+    of the one key, and empty for those that the settings name."""
 
     id: str
     tier_name: str
     tier: Tier
+    organisation: str = ""
+    scopes: Scopes = Scopes()
+    key: str = ""
+
+    def check(self, use: str, model: str = "") -> None:
+        """Raises AuthError forbidden, saying what it is that the key is not good for."""
+        if not self.scopes.allows(use):
+            raise AuthError(f"this key is not good for {USES[use]}", code="forbidden")
+        if not self.scopes.allows(use, model):
+            message = f"this key is not good for the model {model[:200]!r}"
+            raise AuthError(message, code="forbidden", param="model")
 
 
 def find_credential(
@@ -105,11 +139,11 @@ def digest(key: str) -> bytes:
 
 
 class Keys:
-    """The keys this gateway knows."""
+    """The keys that the settings name, each with its tier out of a table."""
 
-    def __init__(self, tiers_by_key: Mapping[str, str]) -> None:
+    def __init__(self, tiers_by_key: Mapping[str, str], tiers: Mapping[str, Tier] = TIERS) -> None:
         self._accounts = [
-            (digest(key), Account(f"key-{digest(key).hex()[:8]}", tier, TIERS[tier]))
+            (digest(key), Account(f"key-{digest(key).hex()[:8]}", tier, tiers[tier]))
             for key, tier in tiers_by_key.items()
         ]
 
@@ -118,15 +152,25 @@ class Keys:
 
     def account(self, credential: Credential | None) -> Account:
         """Whose key this is. Raises AuthError that says what to do."""
-        if credential is None:
-            raise AuthError(
-                "no API key: send it as `Authorization: Bearer KEY`, or as ?token=KEY where "
-                "headers cannot be set"
-            )
-        given, found = digest(credential.key), None
-        for known, account in self._accounts:  # all of them: time tells nothing about a match
-            if hmac.compare_digest(known, given):
-                found = account
+        found = self.find(presented(credential))
         if found is None:
             raise AuthError("unknown API key")
         return found
+
+    def find(self, key: str) -> Account | None:
+        """The same, for others to go on looking where it is not known."""
+        given, found = digest(key), None
+        for known, account in self._accounts:  # all of them: time tells nothing about a match
+            if hmac.compare_digest(known, given):
+                found = account
+        return found
+
+
+def presented(credential: Credential | None) -> str:
+    """The key that came. Raises AuthError if none did."""
+    if credential is None:
+        raise AuthError(
+            "no API key: send it as `Authorization: Bearer KEY`, or as ?token=KEY where "
+            "headers cannot be set"
+        )
+    return credential.key

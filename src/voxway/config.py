@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from .catalog import LOCAL, Catalog
 from .catalog.document import convert, decode, fault
 from .catalog.files import shipped, text_of
 from .catalog.reading import merged, parse
 from .errors import ConfigError
-from .limits import TIERS
+from .limits import TIERS, Tier
 
 LOCAL_MODELS = tuple(LOCAL)
+NEW_TIER = "based_on"  # names the tier from which a new one takes what it does not say
+Tables = dict[str, dict[str, Any]]
 
 
 class EngineSetting(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,10 +37,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that the gateway can be told. The file may hold `[[model]]` tables besides."""
 
     api_keys: dict[str, str] = {}  # key -> tier
+    tiers: dict[str, Tier] = field(default_factory=lambda: dict(TIERS))
     data_dir: str = ""
+    database_url: str = ""  # else a file in data_dir
     engines: tuple[EngineSetting, ...] = tuple(map(EngineSetting, LOCAL_MODELS))
     catalog: str = ""  # a TOML file of [[model]] tables
     drain_seconds: float = 30.0
+    failures_per_minute: Annotated[int, Meta(ge=0)] = 20  # wrong keys from one address; 0: any
+    sockets_per_address: Annotated[int, Meta(ge=0)] = 200  # 0: any
     dev: bool = False
 
 
@@ -46,18 +53,20 @@ def load(environ: Mapping[str, str]) -> Settings:
     settings = _from_file(environ["VOXWAY_CONFIG"]) if environ.get("VOXWAY_CONFIG") else Settings()
     changes: dict[str, object] = {}
     if keys := environ.get("VOXWAY_API_KEYS", "").strip():
-        changes["api_keys"] = parse_keys(keys)
+        changes["api_keys"] = parse_keys(keys, settings.tiers)
     if data_dir := environ.get("VOXWAY_DATA_DIR") or settings.data_dir:
         changes["data_dir"] = data_dir
     else:
         changes["data_dir"] = str(default_data_dir(environ))
+    if database_url := environ.get("VOXWAY_DATABASE_URL"):
+        changes["database_url"] = database_url
     if catalog := environ.get("VOXWAY_CATALOG"):
         changes["catalog"] = catalog
     if "VOXWAY_ENGINES" in environ:
         changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
     settings = msgspec.structs.replace(settings, **changes)
     for tier in settings.api_keys.values():
-        _known_tier(tier, "api_keys")
+        _known_tier(tier, settings.tiers, "api_keys")
     return settings
 
 
@@ -87,12 +96,12 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
     return Path(base) / "voxway"
 
 
-def parse_keys(text: str) -> dict[str, str]:
+def parse_keys(text: str, tiers: Mapping[str, Tier] = TIERS) -> dict[str, str]:
     """`key1:enterprise,key2:free` as a mapping; a key without a tier is `free`."""
     keys: dict[str, str] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         key, _, tier = entry.rpartition(":") if ":" in entry else (entry, "", "free")
-        keys[key.strip()] = _known_tier(tier.strip(), "VOXWAY_API_KEYS")
+        keys[key.strip()] = _known_tier(tier.strip(), tiers, "VOXWAY_API_KEYS")
     return keys
 
 
@@ -112,9 +121,9 @@ def parse_engines(text: str) -> tuple[EngineSetting, ...]:
     return tuple(settings)
 
 
-def _known_tier(tier: str, where: str) -> str:
-    if tier not in TIERS:
-        raise ConfigError(f"{where}: tier {tier!r} is not one of {', '.join(TIERS)}", param=where)
+def _known_tier(tier: str, tiers: Mapping[str, Tier], where: str) -> str:
+    if tier not in tiers:
+        raise ConfigError(f"{where}: tier {tier!r} is not one of {', '.join(tiers)}", param=where)
     return tier
 
 
@@ -122,7 +131,8 @@ def _from_file(path: str) -> Settings:
     text = text_of(path, "VOXWAY_CONFIG")
     document = decode(text, path)
     document.pop("model", None)  # for the catalog
-    settings = convert(document, Settings, text, path)
+    tiers = _tiers(convert(document.pop("tiers", {}), Tables, text, path, ("tiers",)), text, path)
+    settings = msgspec.structs.replace(convert(document, Settings, text, path), tiers=tiers)
     for i, engine in enumerate(settings.engines):
         if engine.model not in LOCAL_MODELS:
             reason = f"model {engine.model!r} is not one of {', '.join(LOCAL_MODELS)}"
@@ -131,3 +141,17 @@ def _from_file(path: str) -> Settings:
         catalog = str(Path(path).parent / settings.catalog)
         settings = msgspec.structs.replace(settings, catalog=catalog)
     return settings
+
+
+def _tiers(tables: Tables, text: str, path: str) -> dict[str, Tier]:
+    """All tiers: what a table does not say is as in the tier that it changes, or that it is based
+    on, which may be a new one that stands above it."""
+    tiers = dict(TIERS)
+    for name, table in tables.items():
+        base = table.pop(NEW_TIER, name)
+        if not isinstance(base, str) or base not in tiers:
+            reason = f"{NEW_TIER} has to name one of {', '.join(tiers)}"
+            raise fault(text, path, ("tiers", name, NEW_TIER), reason)
+        whole = msgspec.structs.asdict(tiers[base]) | table
+        tiers[name] = convert(whole, Tier, text, path, ("tiers", name))
+    return tiers

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Annotated
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from .errors import LimitError, TooLargeError
 from .events import Audio, Event, Text, Usage
@@ -18,20 +19,27 @@ KIB = 1024
 MINUTE = 60.0
 
 
-class Tier(Struct, frozen=True, kw_only=True):
-    """One row of limits. Times in seconds, sizes in bytes, lengths in characters."""
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=1, le=1e9)]
 
-    connections: int
-    duration: float
-    message_bytes: int
-    messages_per_minute: int
-    text_chars: int
-    audio_bytes: int
-    http_connections: int
-    http_requests_per_minute: int
-    http_text_chars: int
-    http_audio: float
-    idle: float = 5 * MINUTE
+
+class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of limits. Times in seconds, sizes in bytes, lengths in characters. The tokens are
+    for language models, which no route gives yet."""
+
+    connections: Count
+    duration: Seconds
+    message_bytes: Count
+    messages_per_minute: Count
+    text_chars: Count
+    audio_bytes: Count
+    http_connections: Count
+    http_requests_per_minute: Count
+    http_text_chars: Count
+    http_audio: Seconds
+    llm_input_tokens: Count
+    llm_output_tokens: Count
+    idle: Seconds = 5 * MINUTE
 
     def for_http(self) -> Tier:
         """The same tier as it counts one HTTP request, which is a session of one utterance."""
@@ -55,6 +63,8 @@ TIERS: dict[str, Tier] = {
         http_requests_per_minute=30,
         http_text_chars=1_000,
         http_audio=60.0,
+        llm_input_tokens=4_000,
+        llm_output_tokens=4_000,
     ),
     "pro": Tier(
         connections=5,
@@ -67,6 +77,8 @@ TIERS: dict[str, Tier] = {
         http_requests_per_minute=300,
         http_text_chars=5_000,
         http_audio=300.0,
+        llm_input_tokens=32_000,
+        llm_output_tokens=32_000,
     ),
     "enterprise": Tier(
         connections=50,
@@ -79,6 +91,8 @@ TIERS: dict[str, Tier] = {
         http_requests_per_minute=1_000,
         http_text_chars=10_000,
         http_audio=600.0,
+        llm_input_tokens=128_000,
+        llm_output_tokens=128_000,
     ),
     # For the key that a gateway on loopback makes for its own machine.
     "local": Tier(
@@ -92,6 +106,8 @@ TIERS: dict[str, Tier] = {
         http_requests_per_minute=60_000,
         http_text_chars=100_000,
         http_audio=60 * MINUTE,
+        llm_input_tokens=128_000,
+        llm_output_tokens=128_000,
     ),
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from voxway.auth import Credential, Keys, find_credential
+from voxway.auth import Account, Credential, Keys, Scopes, find_credential
 from voxway.errors import AuthError
+from voxway.limits import TIERS
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,44 @@ def test_known_and_unknown_keys() -> None:
         keys.account(Credential("k3"))
     with pytest.raises(AuthError, match="no API key: send it as"):
         keys.account(None)
+
+
+@pytest.mark.parametrize(
+    ("models", "model", "is_allowed"),
+    [
+        (("*",), "deepgram/aura:2", True),
+        (("deepgram/*",), "deepgram/aura:2", True),
+        (("deepgram/*",), "Deepgram/aura:2", False),
+        (("deepgram/*",), "slng/deepgram/aura:2", False),
+        (("deepgram/*", "local/hibari:??"), "local/hibari:en", True),
+        (("local/hibari:en",), "local/hibari:en-2", False),
+        ((), "local/hibari:en", False),
+    ],
+)
+def test_models_are_allowed_by_pattern(
+    models: tuple[str, ...], model: str, is_allowed: bool
+) -> None:
+    assert Scopes(models).allows("tts", model) is is_allowed
+
+
+def test_who_says_nothing_may_speak_and_listen_but_not_administer() -> None:
+    scopes = Scopes()
+    assert [use for use in ("tts", "stt", "http", "admin") if scopes.allows(use)] == [
+        "tts",
+        "stt",
+        "http",
+    ]
+
+
+def test_what_a_key_is_not_good_for_is_said() -> None:
+    account = Account("a", "free", TIERS["free"], scopes=Scopes(("local/*",), frozenset({"tts"})))
+    account.check("tts")
+    account.check("tts", "local/hibari:en")
+    with pytest.raises(AuthError, match="not good for recognition") as caught:
+        account.check("stt", "local/moonshine:tiny-en")
+    assert (caught.value.error, caught.value.rule.http_status) == ("forbidden", 403)
+    with pytest.raises(AuthError, match="not good for the model 'acme/voice:1'") as caught:
+        account.check("tts", "acme/voice:1")
+    assert caught.value.param == "model"
+    with pytest.raises(AuthError, match="not good for the administration of keys"):
+        account.check("admin")

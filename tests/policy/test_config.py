@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from voxway.auth import Credential, Keys
 from voxway.catalog import LOCAL
 from voxway.config import (
     EngineSetting,
@@ -16,6 +18,7 @@ from voxway.config import (
     reload_catalog,
 )
 from voxway.errors import ConfigError
+from voxway.limits import TIERS
 
 
 def test_defaults_are_the_embedded_engines_and_no_keys() -> None:
@@ -30,6 +33,67 @@ def test_keys_with_their_tiers() -> None:
     assert parse_keys("zpka_a:b:pro") == {"zpka_a:b": "pro"}
     with pytest.raises(ConfigError, match="tier 'gold' is not one of free, pro"):
         parse_keys("a:gold")
+
+
+TIERS_FILE = """\
+[api_keys]
+"filekey" = "gold"
+
+[tiers.pro]
+connections = 7
+
+[tiers.gold]
+based_on = "pro"
+duration = 3600
+"""
+
+
+def test_a_tier_is_changed_or_added_and_the_rest_is_as_shipped(tmp_path: Path) -> None:
+    file = tmp_path / "voxway.toml"
+    file.write_text(TIERS_FILE)
+    settings = load({"VOXWAY_CONFIG": str(file)})
+    pro, gold = settings.tiers["pro"], settings.tiers["gold"]
+    assert pro == structs.replace(TIERS["pro"], connections=7)
+    assert gold == structs.replace(pro, duration=3600.0)
+    assert settings.tiers["free"] == TIERS["free"]
+    assert settings.api_keys == {"filekey": "gold"}
+    assert TIERS["pro"].connections == 5
+    account = Keys(settings.api_keys, settings.tiers).account(Credential("filekey"))
+    assert (account.tier_name, account.tier) == ("gold", gold)
+
+
+def test_keys_of_the_environment_may_have_a_tier_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "voxway.toml"
+    file.write_text(TIERS_FILE)
+    settings = load({"VOXWAY_CONFIG": str(file), "VOXWAY_API_KEYS": "mine:gold"})
+    assert settings.api_keys == {"mine": "gold"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[tiers.gold]\nconnections = 5", r":1: based_on has to name one of free, pro, ent"),
+        ("[tiers.gold]\nbased_on = 'silver'", r":2: based_on has to name one of free"),
+        ("[tiers.gold]\nbased_on = ['pro']", r":2: based_on has to name one of free"),
+        ("[tiers.pro]\nconections = 5", r":2: .*`conections`"),
+        ("[tiers.free]\n[tiers.pro]\nidle = 9\nconnections = 0", r":4: connections: .*>= 1"),
+        ("[tiers.pro]\nduration = '5 min'", r":2: duration: Expected `float`, got `str`"),
+        ("[tiers.pro]\nduration = nan", r":2: duration: Expected `float` >= 1"),
+        ("tiers = 5", r":1: tiers: Expected `object`, got `int`"),
+        ("[tiers]\npro = 5", r":1: tiers: Expected `object`, got `int`"),
+    ],
+)
+def test_a_tier_that_is_wrong_says_where(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "voxway.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=r"voxway\.toml" + message):
+        load({"VOXWAY_CONFIG": str(file)})
+
+
+def test_where_the_database_is() -> None:
+    assert load({}).database_url == ""
+    url = "postgresql://voxway@db/voxway"
+    assert load({"VOXWAY_DATABASE_URL": url}).database_url == url
 
 
 def test_engines() -> None:

@@ -19,6 +19,15 @@ def test_the_table_is_the_published_one() -> None:
     assert [
         (t.text_chars, t.audio_bytes // 1024, t.idle) for t in map(TIERS.__getitem__, NAMES)
     ] == [(500, 16, 300), (2_000, 32, 300), (10_000, 64, 300)]
+    assert [
+        (t.http_connections, t.http_requests_per_minute, t.http_text_chars, t.http_audio)
+        for t in map(TIERS.__getitem__, NAMES)
+    ] == [(5, 30, 1_000, 60), (25, 300, 5_000, 300), (100, 1_000, 10_000, 600)]
+    assert [(t.llm_input_tokens, t.llm_output_tokens) for t in map(TIERS.__getitem__, NAMES)] == [
+        (4_000, 4_000),
+        (32_000, 32_000),
+        (128_000, 128_000),
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

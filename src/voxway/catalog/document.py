@@ -33,8 +33,9 @@ def decode(text: str, file: str) -> dict[str, Any]:
         raise ConfigError(f"{file}:{line}: {SYNTAX.sub('', str(error))}") from error
 
 
-def convert(document: dict[str, Any], kind: type[T], text: str, file: str) -> T:
-    """The tables as a value of a type. Raises ConfigError with the line and the field."""
+def convert(document: Any, kind: type[T], text: str, file: str, at: Path = ()) -> T:
+    """The tables as a value of a type. Raises ConfigError with the line and the field. `at` is
+    where in the text they stand."""
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
@@ -43,7 +44,7 @@ def convert(document: dict[str, Any], kind: type[T], text: str, file: str) -> T:
         path = _path(found["path"]) if found else ()
         if unknown := UNKNOWN.search(reason):
             path = (*path, unknown["name"])
-        raise fault(text, file, path, PLACE.sub("", reason)) from error
+        raise fault(text, file, (*at, *path), PLACE.sub("", reason)) from error
 
 
 def fault(text: str, file: str, path: Path, reason: str) -> ConfigError:
