@@ -99,7 +99,7 @@ async def open_rig(style: Style) -> Rig:
     dialled: list[Receiver] = []
     to_client, to_upstream = Drain(), Drain()
 
-    async def connect(options: Options, meet: Meet) -> None:
+    async def connect(options: Options, meet: Meet, is_again: bool) -> None:
         receiver = meet(Client(_engine_style(style.task)), POLICIES["unified"])
         dialled.append(receiver)
         receiver.opened(to_upstream)

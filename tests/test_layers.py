@@ -16,8 +16,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "wire",
         "routes catalog config auth asking visit limits usage",
         "session engines",
-        "net peers lines stage aligning converting relay direct door dialling guard supervisor "
-        "worker stores telemetry",
+        "net peers line lines stage aligning converting relay direct door dialling guard "
+        "supervisor worker stores telemetry",
         "gateway http client playground",
         "cli",
     )

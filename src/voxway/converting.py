@@ -18,7 +18,6 @@ from .engines.align import can_align
 from .errors import ProtocolError
 from .events import (
     Audio,
-    Cleared,
     Event,
     Failed,
     Finish,
@@ -28,6 +27,7 @@ from .events import (
     Transcript,
     Words,
 )
+from .session.tts import OF_AN_UTTERANCE
 
 Stamped = tuple[Event, int]  # an event and its epoch
 
@@ -72,9 +72,8 @@ class Spoken:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._alignment = Alignment(plan.backend) if plan.is_aligned else None
-        self._texts: list[str] = [""]
-        self.restart()
+        self._epoch = 0
+        self._begin()
 
     @property
     def is_needed(self) -> bool:
@@ -84,14 +83,16 @@ class Spoken:
     def is_work(self) -> bool:
         return self._plan.is_aligned or not is_light(self._plan.client, self._plan.backend)
 
-    def restart(self) -> None:
+    def abort(self) -> None:
         """All of before is void."""
-        options = self._plan.options
-        rate = options.extra.get("bit_rate")
+        self._epoch += 1
+        self._begin()
+
+    def _begin(self) -> None:
+        plan = self._plan
         self._texts = [""]
-        self._converter = Converter(self._plan.backend, self._plan.client, rate)
-        if self._alignment is not None:
-            self._alignment = Alignment(self._plan.backend)
+        self._converter = Converter(plan.backend, plan.client, plan.options.extra.get("bit_rate"))
+        self._alignment = Alignment(plan.backend) if plan.is_aligned else None
 
     def said(self, command: Event) -> None:
         """Follow what the voice was told."""
@@ -102,6 +103,8 @@ class Spoken:
 
     def __call__(self, stamped: Stamped) -> Iterator[Stamped]:
         event, epoch = stamped
+        if isinstance(event, OF_AN_UTTERANCE) and epoch != self._epoch:
+            return  # it was aborted, and what comes after must not be mixed with it
         try:
             for made in self._made(event):
                 yield made, epoch
@@ -110,7 +113,8 @@ class Spoken:
             yield structs.replace(failed, context=event.context), epoch
 
     def _made(self, event: Event) -> Iterator[Event]:
-        converter, alignment = self._converter, self._alignment
+        # An abort may replace these while a thread is at work here.
+        converter, alignment, texts = self._converter, self._alignment, self._texts
         match event:
             case Audio(data=data):
                 if alignment is not None:
@@ -120,12 +124,9 @@ class Spoken:
             case Flushed(context=context):
                 if tail := converter.flush():
                     yield Audio(tail, context=context)
-                text = self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
+                text = texts.pop(0) if len(texts) > 1 else texts[0]
                 if alignment is not None and (words := alignment.words(text)):
                     yield Words(words, context=context)
-                yield event
-            case Cleared():
-                self.restart()
                 yield event
             case _:
                 yield event
@@ -139,6 +140,7 @@ class Heard:
         self._converter = Converter(plan.client, plan.backend) if plan.converts else None
         self._alignment = Alignment(plan.backend) if plan.is_aligned else None
         self._from = self._given = 0.0  # seconds: of the audio kept for alignment
+        self._is_unreadable = False
 
     @property
     def converts(self) -> bool:
@@ -155,13 +157,23 @@ class Heard:
     def up(self, command: Event) -> Iterator[Event]:
         """A command on its way to the recognizer."""
         assert self._converter is not None
-        if isinstance(command, Audio):
-            if converted := self._converter.feed(command.data):
-                yield structs.replace(command, data=converted)
-            return
-        if isinstance(command, Finish) and (rest := self._converter.flush()):
-            yield Audio(rest)
-        yield command
+        converted = b""
+        if not self._is_unreadable:
+            try:
+                if isinstance(command, Audio):
+                    converted = self._converter.feed(command.data)
+                elif isinstance(command, Finish):
+                    converted = self._converter.flush()
+            except ProtocolError as error:
+                self._is_unreadable = True
+                message = (
+                    f"audio: it cannot be read, and is not heard from here on: {error.message}"
+                )
+                yield Failed("invalid_request", message, param="audio")
+        if converted:
+            yield Audio(converted)
+        if not isinstance(command, Audio):
+            yield command
 
     def heard(self, command: Event) -> None:
         """Keep what the recognizer hears, if it gives words without times."""

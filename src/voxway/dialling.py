@@ -24,7 +24,8 @@ from .visit import Visit
 from .wire.base import Address, Endpoint, Frame, Wire
 from .wire.policies import Policy
 
-RETRIES = (0.25, 0.5, 1.0, 2.0)  # seconds, give or take half, before a full provider is asked again
+RETRIES = (0.25, 0.5, 1.0, 2.0)  # seconds, and up to half more, before the next attempt
+PATIENCE = 5.0  # seconds: whoever says that it takes longer is not asked again
 SEAT_TIMEOUT = 10.0  # seconds that a session waits for one of the provider's sockets
 
 
@@ -34,13 +35,13 @@ class Dialler:
     def __init__(self, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
         self._supervisor = supervisor
         self._environ = environ
-        self._seats: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._seats: dict[tuple[str, str, str], asyncio.Semaphore] = {}
 
     def __call__(self, visit: Visit) -> Way:
         first = visit.found.backends[0]
 
-        async def connect(options: Options, meet: Meet) -> None:
-            await self._connect(visit, options, meet)
+        async def connect(options: Options, meet: Meet, is_again: bool) -> None:
+            await self._connect(visit, options, meet, is_again)
 
         return Way(
             visit.wanted.kind,
@@ -50,25 +51,37 @@ class Dialler:
             connect,
         )
 
-    async def _connect(self, visit: Visit, options: Options, meet: Meet) -> None:
+    async def _connect(self, visit: Visit, options: Options, meet: Meet, is_again: bool) -> None:
+        """Connect to the first backend that can be had. Full ones are asked again, and if there
+        was a connection before, those that cannot be reached are too."""
         for delay in (*RETRIES, None):
             try:
                 return await self._try_each(visit, options, meet)
             except UpgradeRefused as error:
-                is_full = error.status in (429, 503)
-                if not is_full or delay is None:
+                wait = max(delay or 0.0, error.retry_after or 0.0)
+                if not is_full(error) or delay is None or wait > PATIENCE:
                     raise refusal(visit, error) from error
-                wait = min(error.retry_after or delay, RETRIES[-1])
-                await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+            except UpstreamError as error:
+                if not is_again or delay is None or error.error != "backend_connection_failed":
+                    raise
+                wait = delay
+            await asyncio.sleep(wait * random.uniform(1.0, 1.5))
 
     async def _try_each(self, visit: Visit, options: Options, meet: Meet) -> None:
+        """Of several errors the one is raised that may pass, or else the last."""
+        full: UpgradeRefused | None = None
         *others, last = visit.found.backends
         for backend in others:
             try:
                 return await self._dial(visit, backend, options, meet)
-            except UpstreamError:
-                continue  # the next one may do; only the last one's error is worth telling
-        await self._dial(visit, last, options, meet)
+            except UpgradeRefused as error:
+                full = error if is_full(error) else full
+            except (UpstreamError, LimitError):
+                continue
+        try:
+            await self._dial(visit, last, options, meet)
+        except UpstreamError as error:
+            raise full or error from None
 
     async def _dial(self, visit: Visit, backend: Backend, options: Options, meet: Meet) -> None:
         wire, address = self._wire(visit, backend), self._address(visit, backend)
@@ -81,7 +94,7 @@ class Dialler:
             endpoint = structs.replace(endpoint, headers={**endpoint.headers, **key})
         receiver = meet(wire.client(options, address), wire.policy)
         if wire.policy.sockets:
-            receiver = await self._seated(receiver, wire, address)
+            receiver = await self._seated(receiver, backend.wire, wire, address)
         await _connect(endpoint, receiver)
 
     def _wire(self, visit: Visit, backend: Backend) -> Wire:
@@ -98,9 +111,11 @@ class Dialler:
         model = named or backend.model or visit.found.model.id
         return Address(backend.url, model, key)
 
-    async def _seated(self, receiver: Receiver, wire: Wire, address: Address) -> Receiver:
+    async def _seated(
+        self, receiver: Receiver, name: str, wire: Wire, address: Address
+    ) -> Receiver:
         """One of the sockets that a provider allows for a key, when it is our turn."""
-        of_key = (address.url, address.key)
+        of_key = (name, address.url, address.key)
         seats = self._seats.setdefault(of_key, asyncio.Semaphore(wire.policy.sockets))
         try:
             async with asyncio.timeout(SEAT_TIMEOUT):
@@ -119,6 +134,11 @@ async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
     finally:
         if not is_there and isinstance(receiver, _Seat):
             receiver.release()
+
+
+def is_full(error: UpgradeRefused) -> bool:
+    """Whether the provider has no room just now."""
+    return error.status in (429, 503)
 
 
 def policy_of(visit: Visit) -> Policy:

@@ -7,17 +7,26 @@ from collections.abc import Callable
 from .converting import plan
 from .errors import GatewayError
 from .events import Event, Finish, Options, Start
-from .peers import Line, Side, Way
+from .line import Line
+from .peers import Side, Way
 
 
 class Lines:
-    """All lines of one session."""
+    """All lines of one session. One that can be shared stays for a while after its last context,
+    since the next one may not be long."""
 
     def __init__(self, way: Way, side: Side, clock: Callable[[], float]) -> None:
         self._way = way
         self._side = side
         self._clock = clock
+        self._lines: list[Line] = []
         self._by_context: dict[str, Line] = {}
+        self._is_paused = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should be said for now."""
+        return any(line.is_full for line in self._lines)
 
     def send(self, command: Event) -> None:
         """Say it to the upstream of its context, now or once its socket is open."""
@@ -35,37 +44,44 @@ class Lines:
         if isinstance(command, Finish) and self._way.task == "tts":
             del self._by_context[context]
             line.contexts.discard(context)
-            if not line.contexts:
+            if self._way.policy.contexts == 1:
                 line.close()
+                self._lines.remove(line)
 
     def close(self) -> None:
         """Let go of them all."""
-        for line in self._lines():
+        for line in self._lines:
             line.close()
+        self._lines.clear()
         self._by_context.clear()
 
     def pause(self) -> None:
-        for line in self._lines():
+        self._is_paused = True
+        for line in self._lines:
             line.pause()
 
     def resume(self) -> None:
-        for line in self._lines():
+        self._is_paused = False
+        for line in self._lines:
             line.resume()
 
     def tick(self) -> None:
-        for line in self._lines():
+        for line in list(self._lines):
             line.tick()
+            if not line.is_there and line in self._lines:
+                line.close()
+                self._lines.remove(line)
 
     def _line_for(self, context: str, options: Options) -> Line:
         """One that leads to the same place and has room, or a new one."""
-        most = self._way.policy.contexts
-        if most > 1 and context:
+        if self._way.policy.contexts > 1 and context:
             endpoint = self._way.endpoint(plan(options, self._way.model).asked)
-            for line in self._lines():
-                if line.endpoint == endpoint and len(line.contexts) < most:
+            for line in self._lines:
+                if line.endpoint == endpoint and line.has_room():
                     line.contexts.add(context)
                     return line
-        return Line(self._way, options, context, self._side, self._clock)
-
-    def _lines(self) -> list[Line]:
-        return list(dict.fromkeys(self._by_context.values()))
+        line = Line(self._way, options, context, self._side, self._clock)
+        self._lines.append(line)
+        if self._is_paused:
+            line.pause()
+        return line

@@ -16,7 +16,7 @@ from .guard import contained
 from .lines import Lines
 from .net.base import Socket
 from .peers import Way
-from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream
+from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream, advised
 from .text.pronunciation import Rewriter
 from .wire.base import Dialect, Frame, decode
 
@@ -79,7 +79,6 @@ class Relay:
         self._upstream = Lines(way, self, clock)
         self._looking_up: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
-        self._upstream_full = False
 
     # The client's side
 
@@ -129,13 +128,14 @@ class Relay:
 
     def upstream_failed(self, error: GatewayError, context: str) -> None:
         if context:
-            failed = Failed(error.error, error.message, error.rule.retryable, context=context)
+            retryable = error.rule.retryable
+            failed = Failed(error.error, advised(error), retryable, fatal=True, context=context)
             self.from_upstream(failed, 0)
         else:
             self.fail(error)
+            self.end(error.error)  # without an upstream there is nothing to go on with
 
-    def upstream_writable(self, writable: bool) -> None:
-        self._upstream_full = not writable
+    def upstream_fills(self) -> None:
         self._read_or_rest()
 
     # From outside
@@ -208,7 +208,7 @@ class Relay:
     def _read_or_rest(self) -> None:
         if self._client is None:
             return
-        if self._upstream_full or self._resting is not None:
+        if self._upstream.is_full or self._resting is not None:
             self._client.pause()
         else:
             self._client.resume()

@@ -120,11 +120,10 @@ class Life:
     def fail(self, error: GatewayError, now: float, context: str = "") -> Iterator[Action]:
         """Tell the client; end the session if the table says so."""
         fatal = error.rule.close_code is not None
-        wait = f"; retry after {error.retry_after:.0f} s" if error.retry_after else ""
         yield ToClient(
             Failed(
                 error.error,
-                error.message + wait,
+                advised(error),
                 error.rule.retryable,
                 fatal,
                 error.param,
@@ -169,6 +168,12 @@ class Life:
             yield from self.end("idle_timeout_exceeded", now)
         elif self.meter.is_over_time(now, mid_utterance=mid_utterance):
             yield from self.end("max_connection_duration_exceeded", now)
+
+
+def advised(error: GatewayError) -> str:
+    """What the client is told, with when to come back where that is known."""
+    wait = f"; retry after {error.retry_after:.0f} s" if error.retry_after else ""
+    return error.message + wait
 
 
 # What an upstream says of itself or of our key, and a client would take for its own.

@@ -15,8 +15,18 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ..events import Audio, Event
+from ..events import Audio, Event, Failed, Options
 from ..wire.policies import Policy
+
+# Seconds until the next attempt; after as many as these it is given up.
+LOST = (0.0, 0.5)  # at a socket that was lost
+FULL = (0.5, 1.0, 2.0, 4.0)  # at a provider that has no room
+
+SENTENCE_ENDS = (". ", "? ", "! ", "\u3002", "\uff01", "\uff1f")  # the last ones are CJK's
+# What may pass by itself, if one comes back later.
+PASSING = ("rate_limit", "rate_limit_exceeded", "backpressure", "not_ready", "draining")
+# The socket's time is up. It is closed next, and opened again if there is need.
+TIMED_OUT = ("idle_timeout_exceeded", "max_connection_duration_exceeded")
 
 
 class Say(Struct, frozen=True):
@@ -33,7 +43,9 @@ class Tell(Struct, frozen=True):
 
 
 class Dial(Struct, frozen=True):
-    """Connect anew. A socket that is still there is left."""
+    """Connect, for these options."""
+
+    options: Options
 
 
 class HangUp(Struct, frozen=True):
@@ -41,7 +53,7 @@ class HangUp(Struct, frozen=True):
 
 
 class Lose(Struct, frozen=True):
-    """The connection is gone, and it cannot be helped."""
+    """The connection is gone, and it cannot be helped. Nothing follows."""
 
     message: str
 
@@ -69,6 +81,10 @@ class Pacer(Protocol):
         """Another backend answers: from now on by its policy."""
         ...
 
+    def has_room(self, now: float) -> bool:
+        """Whether the socket can carry one context more."""
+        ...
+
     def command(self, command: Event, now: float) -> Iterable[Step]: ...
 
     def passes(self, audio: Audio, now: float) -> bool:
@@ -87,35 +103,66 @@ class Pacer(Protocol):
 
     def tick(self, now: float) -> Iterable[Step]: ...
 
+    def lose(self, message: str) -> Iterable[Step]:
+        """The connection is of no use any more."""
+        ...
+
+
+class Setbacks:
+    """What went wrong in a row, and when it may be tried again."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.until = 0.0
+
+    def another(self, delays: tuple[float, ...], now: float) -> bool:
+        """Count one; whether it may be tried once more."""
+        if self._count >= len(delays):
+            return False
+        self.until = now + delays[self._count]
+        self._count += 1
+        return True
+
+    def over(self) -> None:
+        self._count, self.until = 0, 0.0
+
+
+MINUTE = 61.0  # seconds: what is a minute apart here may be less there
+
 
 class Budget:
     """So many of something in any minute; 0: no limit."""
 
     def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
+        self.per_minute = per_minute
         self._spent: list[tuple[float, int]] = []
 
     def allows(self, amount: int, now: float) -> bool:
         """Whether so much may be spent now. More than the whole is allowed when nothing was."""
-        if not self._per_minute:
+        if not self.per_minute:
             return True
-        self._spent = [(at, n) for at, n in self._spent if now - at < 60.0]
+        self._spent = [(at, n) for at, n in self._spent if now - at < MINUTE]
         spent = sum(n for _, n in self._spent)
-        return not spent or spent + amount <= self._per_minute
+        return not spent or spent + amount <= self.per_minute
 
     def spend(self, amount: int, now: float) -> None:
-        if self._per_minute:
+        if self.per_minute:
             self._spent.append((now, amount))
 
 
 def pieces(text: str, longest: int) -> Iterator[str]:
-    """A text in parts of at most `longest` characters (0: any), cut at white space where there is
-    some, so that no word is broken that need not be."""
+    """A text in parts of at most `longest` characters (0: any), cut after a sentence or else at
+    white space where there is some, so that no word is broken that need not be."""
     while longest and len(text) > longest:
-        cut = max(text.rfind(mark, 0, longest) for mark in (". ", "? ", "! "))
-        cut = cut + 1 if cut > 0 else text.rfind(" ", 0, longest)
+        ends = [text.rfind(mark, 0, longest) for mark in SENTENCE_ENDS]
+        cut = max(ends) + 1 or text.rfind(" ", 0, longest + 1)
         cut = cut if cut > 0 else longest
-        yield text[:cut].rstrip()
+        if piece := text[:cut].rstrip():
+            yield piece
         text = text[cut:].lstrip()
     if text:
         yield text
+
+
+def may_pass(failed: Failed) -> bool:
+    return failed.retryable and failed.code in PASSING

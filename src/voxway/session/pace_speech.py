@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
-from msgspec import Struct, field, structs
+from msgspec import structs
 
 from ..events import (
     Audio,
@@ -20,58 +19,33 @@ from ..events import (
     Flushed,
     KeepAlive,
     Ready,
+    SegmentStart,
     SpeakOptions,
     Start,
     Text,
+    Warning,
+    Words,
 )
 from ..wire.policies import Policy
-from .pace import Budget, Dial, Door, HangUp, Lose, Say, Step, Tell, pieces
+from .lane import Lane, Lingering
+from .pace import (
+    FULL,
+    LOST,
+    TIMED_OUT,
+    Budget,
+    Dial,
+    Door,
+    HangUp,
+    Lose,
+    Say,
+    Setbacks,
+    Step,
+    Tell,
+    may_pass,
+    pieces,
+)
 
-ATTEMPTS = 3  # at an utterance of which nothing was heard yet
-
-
-class Lane(Struct):
-    """One context: what waits, what was said and not answered yet (to say it again if the socket
-    is lost before any of it was heard), the aborts that were not confirmed yet."""
-
-    options: SpeakOptions
-    held: deque[Event] = field(default_factory=deque)
-    said: deque[Text | Flush] = field(default_factory=deque)
-    pending: int = 0  # flushes among them
-    has_text: bool = False  # since the last flush
-    is_heard: bool = False  # some of what was said
-    attempts: int = 0
-    unconfirmed: int = 0
-    epoch: int = 0
-
-    @property
-    def is_busy(self) -> bool:
-        return bool(self.said or self.held)
-
-    def forget(self) -> None:
-        """Nothing is under way any more."""
-        self.said.clear()
-        self.pending, self.attempts = 0, 0
-        self.has_text = self.is_heard = False
-
-    def answered(self) -> None:
-        """The oldest utterance is out."""
-        self.pending -= 1
-        self.is_heard, self.attempts = False, 0
-        while self.said and not isinstance(self.said.popleft(), Flush):
-            pass
-
-    def confirm(self) -> None:
-        """No answer to an abort comes from a socket that is gone."""
-        self.epoch += self.unconfirmed
-        self.unconfirmed = 0
-
-    def retry(self) -> None:
-        """What was said waits again."""
-        self.held.extendleft(reversed(self.said))
-        attempts = self.attempts + 1
-        self.forget()
-        self.attempts = attempts
+UNUSED = 30.0  # seconds that a socket without any context is kept for the next one
 
 
 class SpeechPacer:
@@ -80,37 +54,43 @@ class SpeechPacer:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._lanes: dict[str, Lane] = {}
+        self._lingering = Lingering()
         self._door = Door.SHUT
-        self._said_at = self._opened_at = 0.0
-        self._is_ready = False
+        self._said_at = self._kept_at = self._opened_at = 0.0
+        self._is_ready = self._is_lost = False
+        self._setbacks = Setbacks()
         self._flushes = Budget(policy.flushes_per_minute)
         self._characters = Budget(policy.characters_per_minute)
 
     @property
     def waiting(self) -> int:
-        held = (event for lane in self._lanes.values() for event in lane.held)
-        return sum(len(event.text) for event in held if isinstance(event, Text))
+        return sum(lane.waiting for lane in self._lanes.values())
 
     def adopt(self, policy: Policy) -> None:
         self._policy = policy
+        self._flushes.per_minute = policy.flushes_per_minute
+        self._characters.per_minute = policy.characters_per_minute
+
+    def has_room(self, now: float) -> bool:
+        taken = len(self._lanes) + self._lingering.count(now)
+        return not self._is_lost and taken < self._policy.contexts
 
     def command(self, command: Event, now: float) -> Iterator[Step]:
         """Something the session wants said."""
         context = command.context
+        if self._is_lost:
+            return
         match command:
-            case Start(options=options):
+            case Start(options=SpeakOptions() as options):
                 yield from self._begin(context, options, now)
             case Clear():
                 yield from self._clear(self._lanes[context], context, now)
             case Finish():
-                yield from self._leave(context)
-            case Text(text=text):
-                held = self._lanes[context].held
-                for piece in pieces(text, self._policy.text_characters):
-                    held.append(structs.replace(command, text=piece))
-                yield from self._pump(now)
+                yield from self._leave(context, now)
+            case Text(text=text) if not text.strip():
+                return
             case _:
-                self._lanes[context].held.append(command)
+                self._lanes[context].hold(command)
                 yield from self._pump(now)
 
     def passes(self, audio: Audio, now: float) -> bool:
@@ -119,20 +99,21 @@ class SpeechPacer:
     def epoch_heard(self, context: str) -> int | None:
         if (lane := self._lanes.get(context)) is None:
             return None
-        lane.is_heard = True
+        if not lane.unconfirmed:
+            lane.is_heard = True
         return lane.epoch
 
     def opened(self, now: float) -> Iterator[Step]:
         """The socket is there."""
         self._door = Door.OPEN
-        self._opened_at = self._said_at = now
+        self._opened_at = self._said_at = self._kept_at = now
         for context, lane in self._lanes.items():
             yield Say(Start(lane.options, context=context))
         if not self._policy.says_ready:
             yield from self._ready()
         yield from self._pump(now)
 
-    def event(self, event: Event, now: float) -> Iterator[Step]:
+    def event(self, event: Event, now: float) -> Iterator[Step]:  # noqa: C901 - a case an event
         """Something the provider said."""
         lane = self._lanes.get(event.context)
         match event:
@@ -141,163 +122,255 @@ class SpeechPacer:
                 yield from self._pump(now)
             case Ended():
                 return  # its close follows, and says as much
-            case Failed(code="idle_timeout_exceeded") if not self._is_busy():
-                return  # it did not want to wait any longer: we come back when there is need
+            case Failed():
+                yield from self._failed(event, lane, now)
+            case Cleared() if self._policy.clear == "filtered":
+                self._lingering.ended(event.context)
+                yield from self._pump(now)
             case _ if lane is None:
-                if isinstance(event, Failed):
+                if isinstance(event, Warning):
                     yield Tell(event)
             case Cleared():
                 lane.unconfirmed = max(0, lane.unconfirmed - 1)
                 lane.epoch += 1
                 yield Tell(event, lane.epoch)
             case Flushed():
-                yield Tell(event, lane.epoch)
-                if not lane.unconfirmed and lane.pending:
-                    lane.answered()
-                    yield from self._spoken(now)
+                # Else it is of what was aborted, or failed and is said again.
+                if lane.pending and not lane.unconfirmed:
+                    yield Tell(event, lane.epoch)
+                    yield from self._spoken(lane, now)
             case _:
+                if isinstance(event, Words | SegmentStart) and not lane.unconfirmed:
+                    lane.is_heard = True
                 yield Tell(event, lane.epoch)
 
     def closed(self, code: int, now: float) -> Iterator[Step]:
         """The socket is gone, and it was not us."""
-        self._door = Door.SHUT
+        if self._is_lost:
+            return
+        message = f"the backend closed the connection ({code})"
+        was_wanted = self._is_wanted()
+        self._shut()
         for context, lane in self._lanes.items():
-            lane.confirm()
             if lane.pending and self._policy.per_utterance and code == 1000:
                 lane.answered()
+                self._setbacks.over()
                 yield Tell(Flushed(context=context), lane.epoch)
-            elif lane.said and (lane.is_heard or lane.attempts + 1 >= ATTEMPTS):
-                yield Lose(f"the backend closed the connection ({code})")
+            elif lane.said and lane.is_heard:
+                yield from self.lose(message)
                 return
             else:
                 lane.retry()
-        yield from self._pump(now)
+        if was_wanted and self._is_wanted() and not self._setbacks.another(LOST, now):
+            yield from self.lose(message)
+        else:
+            yield from self._pump(now)
 
     def tick(self, now: float) -> Iterator[Step]:
         """Time passes."""
+        if self._is_lost:
+            return
         yield from self._pump(now)
         if self._door is not Door.OPEN:
             return
-        policy, quiet = self._policy, now - self._said_at
-        is_old = policy.life and now - self._opened_at >= policy.life
-        if not self._is_busy() and (is_old or (policy.idle and quiet >= policy.idle)):
+        policy = self._policy
+        if self._is_unused(now):
             yield from self._hang_up()
-        elif policy.keepalive == "message" and quiet >= policy.keepalive_after:
-            self._said_at = now
+        elif policy.keepalive and now - self._kept_at >= policy.keepalive_after:
+            self._kept_at = now
             yield Say(KeepAlive())
 
-    def _begin(self, context: str, options: object, now: float) -> Iterator[Step]:
-        assert isinstance(options, SpeakOptions)
-        self._lanes[context] = Lane(options)
-        if self._door is Door.SHUT:
-            yield from self._dial()
-        elif self._door is Door.OPEN:
-            yield from self._say(Start(options, context=context), now)
+    def lose(self, message: str) -> Iterator[Step]:
+        if not self._is_lost:
+            self._is_lost = True
+            yield from self._hang_up()
+            yield Lose(message)
+
+    # The provider
 
     def _ready(self, ready: Ready | None = None) -> Iterator[Step]:
         if not self._is_ready:
             self._is_ready = True
             yield Tell(ready or Ready())
 
-    def _pump(self, now: float) -> Iterator[Step]:
-        """Give what may be given."""
-        for context, lane in self._lanes.items():
-            while lane.held and self._may(lane, lane.held[0], now):
-                if self._is_spent(lane, now):
-                    yield from self._hang_up()
-                    break
-                yield from self._give(lane, context, lane.held.popleft(), now)
-        if self._door is Door.SHUT and any(lane.held for lane in self._lanes.values()):
-            yield from self._dial()
+    def _failed(self, failed: Failed, lane: Lane | None, now: float) -> Iterator[Step]:
+        if failed.code in TIMED_OUT:
+            return
+        # It is of one context, or of the socket with all that it carries.
+        one = lane if failed.context else None
+        lanes = [one] if one is not None else list(self._lanes.values())
+        setbacks = one.setbacks if one is not None else self._setbacks
+        is_heard = any(each.said and each.is_heard for each in lanes)
+        if is_heard or not may_pass(failed) or not setbacks.another(FULL, now):
+            yield Tell(failed, lane.epoch if lane is not None else 0)
+            return
+        if one is None:
+            yield from self._hang_up()
+        for each in lanes:
+            each.retry()
 
-    def _may(self, lane: Lane, event: Event, now: float) -> bool:
-        if isinstance(event, Configure):
-            return self._policy.configures or not lane.said
-        if isinstance(event, Flush) and not lane.has_text:
-            # There is nothing to speak: the answer is ours, in its turn, and not before `Ready`.
-            return self._is_ready and not lane.pending
-        if self._door is not Door.OPEN or (lane.pending and self._policy.is_serial):
-            return False
-        if isinstance(event, Text) and not self._characters.allows(len(event.text), now):
-            return False
-        return not (self._is_spent(lane, now) and self._is_speaking())
-
-    def _is_spent(self, lane: Lane, now: float) -> bool:
-        """Whether another utterance would be one flush too many for this socket."""
-        is_new = bool(lane.held) and isinstance(lane.held[0], Text) and not lane.has_text
-        return is_new and self._door is Door.OPEN and not self._flushes.allows(1, now)
-
-    def _give(self, lane: Lane, context: str, event: Event, now: float) -> Iterator[Step]:
-        match event:
-            case Flush() if not lane.has_text:
-                # Made under the epoch that the session is in, which the provider may not be yet.
-                yield Tell(Flushed(0.0, context=context), lane.epoch + lane.unconfirmed)
-            case Flush():
-                lane.pending += 1
-                lane.has_text = False
-                lane.said.append(event)
-                self._flushes.spend(1, now)
-                yield from self._say(event, now)
-            case Text(text=text):
-                lane.has_text = True
-                lane.said.append(event)
-                self._characters.spend(len(text), now)
-                yield from self._say(event, now)
-            case Configure(options=options):
-                lane.options = options
-                if not self._policy.configures:
-                    yield from self._hang_up()
-                elif self._door is Door.OPEN:
-                    yield from self._say(event, now)
-            case _:
-                yield from self._say(event, now)
-
-    def _spoken(self, now: float) -> Iterator[Step]:
+    def _spoken(self, lane: Lane, now: float) -> Iterator[Step]:
         """An utterance is out."""
+        lane.answered()
+        self._setbacks.over()
         if self._policy.per_utterance:
             yield from self._hang_up()
         yield from self._pump(now)
 
+    # The session
+
+    def _begin(self, context: str, options: SpeakOptions, now: float) -> Iterator[Step]:
+        self._lanes[context] = Lane(options, options)
+        if self._door is Door.OPEN:
+            yield from self._say(Start(options, context=context), now)
+        elif self._door is Door.SHUT:
+            yield from self._dial()
+
     def _clear(self, lane: Lane, context: str, now: float) -> Iterator[Step]:
-        lane.held = deque(event for event in lane.held if isinstance(event, Configure))
         was_said = bool(lane.said)
-        lane.forget()
+        lane.abort()
         if self._policy.clear == "acked" and self._door is Door.OPEN:
             lane.unconfirmed += 1
             yield from self._say(Clear(context=context), now)
-            return
-        lane.epoch += 1
-        if was_said and self._policy.clear == "filtered":
-            yield from self._say(Clear(context=context), now)
-        elif was_said:
-            yield from self._hang_up()
+        else:
+            lane.epoch += 1
+            if was_said:
+                yield from self._abandon(context, now)
         yield from self._pump(now)
 
-    def _leave(self, context: str) -> Iterator[Step]:
+    def _leave(self, context: str, now: float) -> Iterator[Step]:
         lane = self._lanes.pop(context, None)
-        if not self._lanes:
+        if lane is None:
+            return
+        if self._policy.contexts == 1:
             yield from self._hang_up()
-        elif lane is not None and self._door is Door.OPEN:
-            yield Say(Clear(context=context))
+        elif lane.said and self._door is Door.OPEN:
+            yield from self._abandon(context, now)
+            yield from self._pump(now)
+
+    def _abandon(self, context: str, now: float) -> Iterator[Step]:
+        """Nobody wants what the provider was told."""
+        if self._policy.clear == "filtered":
+            if self._policy.lingers:
+                self._lingering.add(context, now + self._policy.lingers)
+            yield from self._say(Clear(context=context), now)
+        else:
+            yield from self._hang_up()
+
+    # What may be said, and when
+
+    def _pump(self, now: float) -> Iterator[Step]:
+        """Give what may be given, on a socket if there has to be one."""
+        for context, lane in self._lanes.items():
+            while lane.held and self._may(lane, lane.held[0], now):
+                if self._begins(lane, lane.held[0]) and self._is_spent(now):
+                    yield from self._hang_up()
+                else:
+                    yield from self._give(lane, context, now)
+        if self._door is Door.SHUT and self._is_wanted() and now >= self._setbacks.until:
+            yield from self._dial()
+
+    def _may(self, lane: Lane, event: Event, now: float) -> bool:
+        policy = self._policy
+        if isinstance(event, Configure):
+            return policy.configures or not self._is_speaking()
+        if isinstance(event, Flush) and not lane.has_text:
+            # There is nothing to speak: the answer is ours, in its turn, and not before `Ready`.
+            return self._is_ready and not lane.pending
+        if self._door is not Door.OPEN or (lane.pending and policy.is_serial):
+            return False
+        if isinstance(event, Text) and not self._has_characters(event.text, now):
+            return False
+        if not self._begins(lane, event):
+            return True
+        if now < lane.setbacks.until or (self._is_spent(now) and self._is_speaking()):
+            return False
+        return policy.contexts == 1 or bool(lane.said) or self._in_use(now) < policy.contexts
+
+    def _begins(self, lane: Lane, event: Event) -> bool:
+        """Whether another utterance begins with it."""
+        return isinstance(event, Text) and not lane.has_text
+
+    def _has_characters(self, text: str, now: float) -> bool:
+        longest = self._policy.text_characters or len(text)
+        return self._characters.allows(min(len(text), longest) + 1, now)  # a space comes with it
+
+    def _is_spent(self, now: float) -> bool:
+        """Whether the socket is too old for another utterance, or has no flush left for it."""
+        begun = sum(lane.has_text for lane in self._lanes.values())
+        has_flush = self._flushes.allows(1 + begun, now)
+        return self._door is Door.OPEN and (self._is_old(now) or not has_flush)
+
+    def _give(self, lane: Lane, context: str, now: float) -> Iterator[Step]:
+        event = lane.take()
+        match event:
+            case Flush() if not lane.has_text:
+                # Made under the epoch that the session is in, which the provider may not be yet.
+                yield Tell(Flushed(0.0, context=context), lane.epoch + lane.unconfirmed)
+                return
+            case Flush():
+                self._flushes.spend(1, now)
+            case Text(text=text) if 0 < self._policy.text_characters < len(text):
+                first, *rest = pieces(text, self._policy.text_characters)
+                lane.put_back(structs.replace(event, text=piece) for piece in rest)
+                event = structs.replace(event, text=first)
+                self._characters.spend(len(first) + 1, now)
+            case Text(text=text):
+                self._characters.spend(len(text) + 1, now)
+            case Configure(options=options) if not self._policy.configures:
+                if options != lane.options:
+                    lane.note(event)
+                    yield from self._hang_up()
+                return
+        lane.note(event)
+        if self._door is Door.OPEN:
+            yield from self._say(event, now)
 
     def _say(self, event: Event, now: float) -> Iterator[Step]:
         self._said_at = now
+        # Where each context has a time of its own, what is said in another keeps none awake.
+        if self._policy.contexts == 1:
+            self._kept_at = now
         yield Say(event)
+
+    # The socket
 
     def _dial(self) -> Iterator[Step]:
         self._door = Door.DIALLING
         self._flushes = Budget(self._policy.flushes_per_minute)
-        yield Dial()
+        yield Dial(next(iter(self._lanes.values())).options)
 
     def _hang_up(self) -> Iterator[Step]:
+        was_there = self._door is not Door.SHUT
+        self._shut()
+        if was_there:
+            yield HangUp()
+
+    def _shut(self) -> None:
+        self._door = Door.SHUT
+        self._lingering.clear()
         for lane in self._lanes.values():
             lane.confirm()
-        if self._door is not Door.SHUT:
-            self._door = Door.SHUT
-            yield HangUp()
+
+    def _is_unused(self, now: float) -> bool:
+        idle = self._policy.idle if self._lanes else UNUSED
+        is_idle = bool(idle) and now - self._said_at >= idle
+        return not self._is_busy() and (is_idle or self._is_old(now))
+
+    def _is_old(self, now: float) -> bool:
+        return bool(self._policy.life) and now - self._opened_at >= self._policy.life
+
+    def _is_wanted(self) -> bool:
+        """Whether there is something to do for a socket."""
+        return self._is_busy() or (bool(self._lanes) and not self._is_ready)
+
+    def _is_busy(self) -> bool:
+        return any(lane.is_busy for lane in self._lanes.values())
 
     def _is_speaking(self) -> bool:
         return any(lane.said for lane in self._lanes.values())
 
-    def _is_busy(self) -> bool:
-        return any(lane.is_busy for lane in self._lanes.values())
+    def _in_use(self, now: float) -> int:
+        """Contexts that the provider counts."""
+        speaking = sum(bool(lane.said) for lane in self._lanes.values())
+        return speaking + self._lingering.count(now)

@@ -109,9 +109,8 @@ class TtsSession:
                     self._is_ready = True
                     yield from self._life.ready(self._ready(context))
             case Failed():
-                yield from self._failed(
-                    upstream_failure(event, self._life.brief), event.context, now
-                )
+                error = upstream_failure(event, self._life.brief)
+                yield from self._failed(error, event.context, now, is_fatal=event.fatal)
             case Ended(context=context):
                 yield from self.upstream_lost("the voice ended the session", context, now)
             case Cleared() | KeepAlive():
@@ -138,7 +137,9 @@ class TtsSession:
         elif self._life.state is not State.CLOSED:
             yield from self._failed(UpstreamError(message, code="backend_error"), context, now)
 
-    def _failed(self, error: GatewayError, context: str, now: float) -> Iterator[Action]:
+    def _failed(
+        self, error: GatewayError, context: str, now: float, *, is_fatal: bool = False
+    ) -> Iterator[Action]:
         """What fails in one of several contexts ends only that one."""
         if not context:
             yield from self._life.fail(error, now)
@@ -149,7 +150,7 @@ class TtsSession:
                     error.error, error.message, rule.retryable, False, error.param, context=context
                 )
             )
-            if rule.close_code is not None:
+            if is_fatal or rule.close_code is not None:
                 yield from self._forget(context, now)
 
     def found(

@@ -37,6 +37,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     characters_per_minute: int = 0
     text_characters: int = 0  # of one message
     contexts: int = 1  # on one socket
+    lingers: float = 0.0  # a context that was aborted counts until its end, or at most so long
     sockets: int = 0  # at a time, with one key
     finalize: float = 0.0  # after so long a finalize has no answer: it is answered with nothing
     audio_bytes: int = 0  # of one message
@@ -68,6 +69,7 @@ POLICIES: dict[str, Policy] = {
         keepalive="message",
         keepalive_after=10.0,
         contexts=5,
+        lingers=5.0,
         life=55 * 60,
     ),
     "elevenlabs_stt": Policy(
