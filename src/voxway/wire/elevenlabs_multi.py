@@ -83,10 +83,12 @@ class Server:
 
 
 class Utterance(Struct):
-    """A context at ElevenLabs, and ours that it speaks for."""
+    """A context at ElevenLabs, and ours that it speaks for. One that is aborted counts there until
+    its end is told."""
 
     context: str
     reader: Reader
+    is_aborted: bool = False
 
 
 class Client:
@@ -115,9 +117,8 @@ class Client:
                 yield m.InputMsg(context_id=theirs, flush=True)
                 yield m.InputMsg(context_id=theirs, close_context=True)
             case e.Clear(context=context) | e.Cancel(context=context):
-                for theirs, utterance in list(self._utterances.items()):
-                    if utterance.context == context:
-                        del self._utterances[theirs]
+                for utterance in self._utterances.values():
+                    utterance.is_aborted |= utterance.context == context
                 if context in self._open:
                     yield m.InputMsg(context_id=self._open.pop(context), close_context=True)
             case e.KeepAlive():
@@ -144,15 +145,19 @@ class Client:
                 yield m.failure(said)
             return  # else it was aborted
         context = utterance.context
-        if said.is_error:
-            yield m.failure(said, context)
-            return
-        yield from m.spoken(said, utterance.reader, context)
-        if said.is_last:
+        is_over, was_open = said.is_last or said.is_error, self._open.get(context) == theirs
+        if is_over:
             del self._utterances[theirs]
-            if self._open.get(context) == theirs:
+            if was_open:
                 del self._open[context]  # ended from there; the answer is that to the flush
-            else:
+        if utterance.is_aborted:
+            if is_over:
+                yield e.Cleared(context=context)
+        elif said.is_error:
+            yield m.failure(said, context)
+        else:
+            yield from m.spoken(said, utterance.reader, context)
+            if said.is_last and not was_open:
                 yield e.Flushed(context=context)
 
 
