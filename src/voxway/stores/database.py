@@ -27,6 +27,7 @@ FILE = "voxway.db"
 MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 TIMEOUT = 5.0  # seconds: to connect, and for SQLite to wait for its one writer
+STATEMENT_TIMEOUT = 30.0
 # Any number, but the same in every version: replicas that start together take turns by it.
 MIGRATION_LOCK = 0x766F78776179
 BEGIN = "voxway_begin"
@@ -136,12 +137,14 @@ def _parsed(url: str | URL) -> URL:
 
 
 def _engine(url: URL) -> AsyncEngine:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    bounds = {} if is_sqlite else {"command_timeout": STATEMENT_TIMEOUT}
     try:
         engine = create_async_engine(
             url,
-            connect_args={"timeout": TIMEOUT},
+            connect_args={"timeout": TIMEOUT, **bounds},
             pool_timeout=TIMEOUT,
-            pool_pre_ping=url.get_backend_name() != "sqlite",  # it may have been away
+            pool_pre_ping=not is_sqlite,  # it may have been away
             hide_parameters=True,  # they would be in tracebacks, and so in the log
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
@@ -149,7 +152,7 @@ def _engine(url: URL) -> AsyncEngine:
             f"{url.drivername} is not installed: pip install 'voxway[postgres]'",
             param="database_url",
         ) from error
-    if url.get_backend_name() == "sqlite":
+    if is_sqlite:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
