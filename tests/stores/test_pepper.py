@@ -83,5 +83,5 @@ def test_what_is_no_pepper_is_told_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "pepper").write_bytes(b"\xff" * 64)
     with pytest.raises(ConfigError, match="it is not text"):
         load_pepper({}, tmp_path)
-    with pytest.raises(ConfigError, match="pepper/pepper: (File exists|Not a dir)"):
+    with pytest.raises(ConfigError, match=r"pepper/pepper: (File exists|Not a dir)"):
         load_pepper({}, tmp_path / "pepper")
