@@ -137,12 +137,12 @@ class Budget:
         self.per_minute = per_minute
         self._spent: list[tuple[float, int]] = []
 
-    def allows(self, amount: int, now: float) -> bool:
+    def allows(self, amount: int, now: float, reserved: int = 0) -> bool:
         """Whether so much may be spent now. More than the whole is allowed when nothing was."""
         if not self.per_minute:
             return True
         self._spent = [(at, n) for at, n in self._spent if now - at < MINUTE]
-        spent = sum(n for _, n in self._spent)
+        spent = reserved + sum(n for _, n in self._spent)
         return not spent or spent + amount <= self.per_minute
 
     def spend(self, amount: int, now: float) -> None:

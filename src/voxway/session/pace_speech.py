@@ -298,7 +298,7 @@ class SpeechPacer:
     def _is_spent(self, now: float) -> bool:
         """Whether the socket is too old for another utterance, or has no flush left for it."""
         begun = sum(lane.has_text for lane in self._lanes.values())
-        has_flush = self._flushes.allows(1 + begun, now)
+        has_flush = self._flushes.allows(1, now, reserved=begun)
         return self._door is Door.OPEN and (self._is_old(now) or not has_flush)
 
     def _give(self, lane: Lane, context: str, now: float) -> Iterator[Step]:
