@@ -21,7 +21,7 @@ from cli.conftest import BOUND, Shell
 from voxway.cli.demo import NEEDED
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("serve", "certs", "say", "transcribe", "models", "demo", "engine")
+COMMANDS = ("serve", "keys", "certs", "say", "transcribe", "models", "demo", "engine")
 
 
 def test_help_is_quick_and_names_every_command(shell: Shell) -> None:

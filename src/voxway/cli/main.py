@@ -1,4 +1,5 @@
-"""The command line: `voxway serve`, `certs`, `say`, `transcribe`, `models`, `demo`, `engine`.
+"""The command line: `voxway serve`, `keys`, `certs`, `say`, `transcribe`, `models`, `demo`,
+`engine`.
 
 Each command is a file of its own, imported when it is called, so that `--help` stays quick.
 """
@@ -12,6 +13,7 @@ import typer
 
 from .. import __version__
 from ..errors import GatewayError
+from . import keys
 
 # `exits.py` gives them; said here because importing that would make --help slow.
 EXIT_CODES = (
@@ -28,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback(invoke_without_command=True)

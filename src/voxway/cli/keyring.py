@@ -1,0 +1,185 @@
+"""What `voxway keys` does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+from msgspec import Struct, structs
+
+from .. import config
+from ..auth import Scopes
+from ..errors import ConfigError, ProtocolError
+from . import models
+from .extras import missing
+
+if TYPE_CHECKING:
+    from ..stores.issued import IssuedKeys, Key, NewKey
+
+T = TypeVar("T")
+
+PERIOD = re.compile(r"(\d{1,4})([mhdw])")
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Wish(Struct, frozen=True):
+    """The key to make, as the command line asks for it."""
+
+    organisation: str
+    name: str
+    tier: str
+    uses: tuple[str, ...]
+    models: tuple[str, ...]
+    expires: str
+
+
+def create(wish: Wish, *, json: bool) -> None:
+    """Make a key and show it. Raises ProtocolError."""
+    scopes = Scopes(wish.models or Scopes().models, frozenset(wish.uses) or Scopes().uses)
+    expires = _moment(wish.expires) if wish.expires else None
+    new = _run(lambda keys: keys.create(wish.organisation, wish.name, wish.tier, scopes, expires))
+    _tell_new(new, json=json)
+
+
+def list_keys(organisation: str, *, all: bool, json: bool) -> None:
+    """Show the keys, the oldest first."""
+    now = datetime.now(UTC)
+    keys = _run(lambda keys: keys.list(organisation))
+    chosen = [key for key in keys if all or key.status(now) == "active"]
+    if json:
+        models.print_json([_as_json(key) for key in chosen])
+    elif chosen:
+        models.show(COLUMNS, (row(key, now) for key in chosen))
+    else:
+        typer.echo("voxway: no keys here; `voxway keys create` makes one", err=True)
+
+
+def show(name: str, *, json: bool) -> None:
+    """Show one key."""
+    key = _run(lambda keys: keys.show(name))
+    if json:
+        models.print_json(_as_json(key))
+    else:
+        for title, text in told(key, datetime.now(UTC)):
+            typer.echo(f"{title:14}{text}")
+
+
+def revoke(name: str, *, json: bool) -> None:
+    """End a key."""
+    key = _run(lambda keys: keys.revoke(name))
+    if json:
+        models.print_json(_as_json(key))
+    else:
+        typer.echo(f"voxway: {_named(key)} is revoked; its sessions end within a second")
+
+
+def rotate(name: str, grace: str, *, json: bool) -> None:
+    """Make a key in place of another and show it."""
+    period = _period(grace) if grace else timedelta()
+    new = _run(lambda keys: keys.rotate(name, period))
+    _tell_new(new, json=json)
+
+
+def _tell_new(new: NewKey, *, json: bool) -> None:
+    if json:
+        models.print_json(_as_json(new))
+        return
+    typer.echo(f"voxway: made {_named(new)}, tier {new.tier}; it is not shown again:", err=True)
+    typer.echo(new.key)
+
+
+COLUMNS = (
+    *("key", "organisation", "name", "tier", "scopes", "models"),
+    *("created", "expires", "last used", "status"),
+)
+
+
+def row(key: Key, now: datetime) -> tuple[str, ...]:
+    days = (key.created, key.expires, key.last_used)
+    words = (key.organisation, key.name, key.tier, " ".join(key.uses), " ".join(key.models))
+    return key.prefix, *words, *map(_day, days), key.status(now)
+
+
+def told(key: Key, now: datetime) -> list[tuple[str, str]]:
+    """All of a key, a line each."""
+    lines = [("status", key.status(now))]
+    for name, value in structs.asdict(key).items():
+        match value:
+            case datetime():
+                text = f"{value:%Y-%m-%d %H:%M:%S} UTC"
+            case tuple():
+                text = " ".join(value)
+            case _:
+                text = value or "-"
+        lines.append((name.replace("_", " "), text))
+    return lines
+
+
+def _as_json(key: Key) -> dict[str, object]:
+    return structs.asdict(key) | {"status": key.status(datetime.now(UTC))}
+
+
+def _named(key: Key) -> str:
+    return f"key {key.prefix} ({key.organisation}, {key.name})"
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"
+
+
+def _moment(text: str) -> datetime:
+    """A day, a moment, or a while from now. Without a zone it is UTC."""
+    if PERIOD.fullmatch(text):
+        return datetime.now(UTC) + _period(text)
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ProtocolError(
+            f"expires {text[:100]!r} is neither a while, as 30d, nor a day, as 2030-12-31",
+            param="expires",
+        ) from None
+
+
+def _period(text: str) -> timedelta:
+    found = PERIOD.fullmatch(text)
+    if found is None:
+        raise ProtocolError(f"{text[:100]!r} is no while: say it as 90m, 12h, 30d or 4w")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+def _run(work: Callable[[IssuedKeys], Awaitable[T]]) -> T:
+    """Do something with the keys of this installation. Raises GatewayError."""
+    if lacking := missing("alembic", "aiosqlite"):
+        raise ConfigError(f"keys need {lacking}: pip install 'voxway[server]'")
+
+    async def main() -> T:
+        async with _issued_keys() as keys:
+            return await work(keys)
+
+    return asyncio.run(main())
+
+
+@asynccontextmanager
+async def _issued_keys() -> AsyncIterator[IssuedKeys]:
+    from ..stores.database import Database, default_url
+    from ..stores.issued import IssuedKeys
+    from ..stores.pepper import load_pepper
+
+    settings = config.load(os.environ)
+    data_dir = Path(settings.data_dir)
+    database = Database(settings.database_url or default_url(data_dir))
+    try:
+        await database.migrate()
+        keys = IssuedKeys(database, load_pepper(os.environ, data_dir), settings.tiers)
+        await keys.open()
+        yield keys
+    finally:
+        await database.close()
