@@ -219,7 +219,7 @@ def test_a_key_that_expires(url: str | URL) -> None:
         await expire(place, made.id)
         place.clock.now = 2.0
         assert await refused(place, made.key) == "this API key is expired"
-        assert (await place.issued.show(made.id)).status(datetime.now(UTC)) == "expired"
+        assert (await place.issued.show(made.id)).status_at(datetime.now(UTC)) == "expired"
         with pytest.raises(ProtocolError, match="is over") as caught:
             await place.issued.create("acme", "bot", expires=in_days(-1))
         assert caught.value.param == "expires"
@@ -239,7 +239,7 @@ def test_a_revoked_key_is_refused_here_at_once(url: str | URL) -> None:
         other = await place.issued.create("acme", "other bot")
         await place.accounts.account(Credential(made.key))
         revoked = await place.accounts.revoke(made.prefix)
-        assert revoked.status(datetime.now(UTC)) == "revoked"
+        assert revoked.status_at(datetime.now(UTC)) == "revoked"
         assert await refused(place, made.key) == "this API key is revoked"
         assert (await place.accounts.account(Credential(other.key))).key == other.id
         assert (await place.accounts.revoke(made.id)).revoked == revoked.revoked

@@ -52,7 +52,7 @@ def list_keys(organisation: str, *, all: bool, json: bool) -> None:
     """Show the keys, the oldest first."""
     now = datetime.now(UTC)
     keys = _run(lambda keys: keys.list(organisation))
-    chosen = [key for key in keys if all or key.status(now) == "active"]
+    chosen = [key for key in keys if all or key.status_at(now) == "active"]
     if json:
         models.print_json([_as_json(key) for key in chosen])
     elif chosen:
@@ -104,12 +104,12 @@ COLUMNS = (
 def row(key: Key, now: datetime) -> tuple[str, ...]:
     days = (key.created, key.expires, key.last_used)
     words = (key.organisation, key.name, key.tier, " ".join(key.uses), " ".join(key.models))
-    return key.prefix, *words, *map(_day, days), key.status(now)
+    return key.prefix, *words, *map(_day, days), key.status_at(now)
 
 
 def told(key: Key, now: datetime) -> list[tuple[str, str]]:
     """All of a key, a line each."""
-    lines = [("status", key.status(now))]
+    lines = [("status", key.status_at(now))]
     for name, value in structs.asdict(key).items():
         match value:
             case datetime():
@@ -123,7 +123,7 @@ def told(key: Key, now: datetime) -> list[tuple[str, str]]:
 
 
 def _as_json(key: Key) -> dict[str, object]:
-    return structs.asdict(key) | {"status": key.status(datetime.now(UTC))}
+    return structs.asdict(key) | {"status": key.status_at(datetime.now(UTC))}
 
 
 def _named(key: Key) -> str:

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.router import Router
 
 from ..errors import GatewayError
-from . import account, documents, listening, openapi, pronunciation, providers, speaking
+from . import account, admin, documents, listening, openapi, pronunciation, providers, speaking
 from .admission import Admission
 from .errors import Refusals
 from .presence import GoneError
@@ -50,4 +50,6 @@ def routes(services: Services, clock: Callable[[], float]) -> list[HTTPRouteHand
     ]
     if services.dictionaries is not None:
         handlers.append(pronunciation.router(services.dictionaries, admission.account))
+    if services.accounts is not None:
+        handlers.append(admin.router(services.accounts, admission.account))
     return handlers

@@ -12,12 +12,14 @@ from litestar.exceptions import HTTPException
 
 from ..errors import GatewayError
 from ..routes import target
-from ..wire.base import Refused, refuse_plainly
+from ..wire.base import Refused, invalid, refuse_plainly
 from .presence import GoneError
 from .stamp import request_id_of
 
 AnyRequest = Request[Any, Any, Any]
 Refuse = Callable[[GatewayError, str], Refused]
+# Where the framework says that a field of the body is wrong; to the client `data` is the body.
+BODY = "`$.data"
 
 log = structlog.get_logger("voxway")
 
@@ -80,3 +82,20 @@ def http_error(
         response.headers["Upgrade"] = "websocket"
     response.headers.update(error.headers or {})
     return response
+
+
+def wrong_body(code: str, thing: str) -> Callable[[AnyRequest, HTTPException], Response[Any]]:
+    """How to refuse a body that is no such thing, with the field at fault if there is one."""
+
+    def handler(request: AnyRequest, error: HTTPException) -> Response[Any]:
+        if error.status_code != 400:
+            return http_error(request, error)
+        cause = str(error.__cause__)
+        if BODY in cause:
+            wrong = invalid(cause.replace(BODY, "`$", 1))
+            message, param = wrong.message, wrong.param
+        else:
+            message, param = f"the body is no {thing}: {error.detail}", None
+        return gateway_error(request, GatewayError(message, code=code, param=param))
+
+    return handler

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from litestar import Request, Response, Router, delete, get, post
+from litestar import Request, Router, delete, get, post
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
@@ -13,17 +13,14 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from ..auth import Account
-from ..errors import AuthError, GatewayError
+from ..errors import AuthError
 from ..stores.dictionaries import Dictionaries, Dictionary, Modes
-from ..wire.base import invalid
-from .errors import gateway_error, http_error
+from .errors import wrong_body
 
 AnyRequest = Request[Any, Any, Any]
 AccountOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Account]
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a dictionary with all the rules it may have
-# Where the framework says that a field of the body is wrong; to the client `data` is the body.
-_BODY = "`$.data"
 
 
 class NewDictionary(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,19 +74,7 @@ def router(dictionaries: Dictionaries, account_of: AccountOf) -> Router:
         "/v1/pronunciation/dictionaries",
         route_handlers=[create, list_all, get_one, delete_one],
         guards=[guard],
-        exception_handlers={HTTPException: _bad_request},
+        exception_handlers={HTTPException: wrong_body("invalid_pronunciation", "dictionary")},
         request_max_body_size=MAX_BODY,
         tags=["pronunciation"],
     )
-
-
-def _bad_request(request: AnyRequest, error: HTTPException) -> Response[Any]:
-    if error.status_code != 400:
-        return http_error(request, error)
-    cause = str(error.__cause__)
-    if _BODY in cause:
-        wrong = invalid(cause.replace(_BODY, "`$", 1))
-        message, param = wrong.message, wrong.param
-    else:
-        message, param = f"the body is no dictionary: {error.detail}", None
-    return gateway_error(request, GatewayError(message, code="invalid_pronunciation", param=param))

@@ -14,6 +14,7 @@ from ..catalog import Public
 from ..direct import Direct
 from ..net.base import Request as Asking
 from ..routes import Target
+from ..stores.accounts import Accounts
 from ..stores.dictionaries import Dictionaries
 from ..visit import Visit
 from .stamp import mark_client_key, request_id_of
@@ -45,6 +46,7 @@ class Services(Struct, frozen=True):
     converse: Callable[[Visit], Direct]
     in_use: Callable[[Account], tuple[int, int]]
     dictionaries: Dictionaries | None = None
+    accounts: Accounts | None = None
 
 
 def asking(connection: Connection) -> Asking:

@@ -156,7 +156,7 @@ class Accounts:
 
     def _account(self, key: Key) -> Account:
         now = datetime.now(UTC)
-        status = "revoked" if key.id in self._ended else key.status(now)
+        status = "revoked" if key.id in self._ended else key.status_at(now)
         if status != "active":
             raise AuthError(f"this API key is {status}")
         tier = self._tiers.get(key.tier)

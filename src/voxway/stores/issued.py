@@ -87,7 +87,7 @@ class Key(Struct, frozen=True, kw_only=True):
     last_used: datetime | None = None
     revoked: datetime | None = None
 
-    def status(self, now: datetime) -> str:
+    def status_at(self, now: datetime) -> str:
         """`active`, `revoked` or `expired`."""
         if self.revoked is not None:
             return "revoked"
@@ -203,7 +203,7 @@ class IssuedKeys:
             else:
                 change = change.values(revoked=now)
             if not (await connection.execute(change)).rowcount:
-                raise ProtocolError(f"key {old.prefix} is {old.status(now)}: make a new one")
+                raise ProtocolError(f"key {old.prefix} is {old.status_at(now)}: make a new one")
             new = self._new(structs.replace(old, id=_id(), created=now, last_used=None))
             await self._keep(connection, new)
         return new
