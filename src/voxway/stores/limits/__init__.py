@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -62,7 +62,7 @@ class Limits(Struct, frozen=True):
     slots: Slots
     rates: Rates
     budgets: Budgets
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Coroutine[None, None, None]]
 
 
 def in_memory() -> Limits:

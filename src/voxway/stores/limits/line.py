@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from ...backoff import doubling
 
@@ -125,6 +125,8 @@ class Line:
                 # A connection may have gone stale. That no other can be had is what counts.
                 if not is_greeted:
                     self._lose(error)
+                elif isinstance(error, ResponseError):
+                    log.warning("redis refused a call", error=str(error))
             except asyncio.CancelledError:
                 await self._leave(client)
                 raise
@@ -136,7 +138,11 @@ class Line:
     def _client(self) -> redis.Redis:
         return redis.Redis.from_url(
             self._url,
+            protocol=2,
             socket_connect_timeout=self._terms.timeout,
+            # `_send` bounds it. A bound of the client's own is kept with `asyncio.wait_for`, which
+            # before Python 3.12 may swallow a cancellation.
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
 
@@ -213,7 +219,6 @@ class Line:
                 ask.answer.set_result(answer)
         for answer in answers:
             if isinstance(answer, RedisError):
-                log.warning("redis refused a call", error=str(answer))
                 raise answer
 
     async def _send(self, client: redis.Redis, calls: Sequence[Call]) -> list[Any]:
