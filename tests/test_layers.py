@@ -14,7 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "events errors audio text backoff",
         "wire",
-        "routes catalog config auth asking visit limits usage",
+        "routes catalog config auth addresses asking visit limits usage",
         "session engines",
         "net peers line lines stage aligning converting relay direct door dialling guard "
         "supervisor worker stores telemetry",

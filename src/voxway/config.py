@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
+from .addresses import networks
 from .catalog import LOCAL, Catalog
 from .catalog.document import convert, decode, fault
 from .catalog.files import shipped, text_of
@@ -45,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drain_seconds: float = 30.0
     failures_per_minute: Annotated[int, Meta(ge=0)] = 20  # wrong keys from one address; 0: any
     sockets_per_address: Annotated[int, Meta(ge=0)] = 200  # 0: any
+    trusted_proxies: tuple[str, ...] = ()  # addresses and ranges whose X-Forwarded-For is believed
     dev: bool = False
 
 
@@ -65,6 +67,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     if "VOXWAY_ENGINES" in environ:
         changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
     settings = msgspec.structs.replace(settings, **changes)
+    networks(settings.trusted_proxies)
     for tier in settings.api_keys.values():
         _known_tier(tier, settings.tiers, "api_keys")
     return settings

@@ -120,6 +120,8 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("\ndata_dri = 'x'", r"voxway\.toml:2: .*data_dri"),
         ("= nonsense", r"voxway\.toml:1: Invalid"),
         ("[api_keys]\nk = 'gold'", "tier 'gold'"),
+        ("trusted_proxies = ['proxy']", "trusted_proxies: 'proxy' does not appear to be"),
+        ("sockets_per_address = -1", r"voxway\.toml:1: sockets_per_address: Expected `int` >= 0"),
         ("\n[api_keys]\nsecret = 5", r"voxway\.toml:2: api_keys: Expected `str`, got `int`$"),
         ("[[engines]]\nmodel = 'x'", r"voxway\.toml:2: model 'x' is not one of local/hibari:en"),
     ],
