@@ -3,14 +3,23 @@ the sockets open, and those of the dead for as long as their leases last."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import secrets
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from stores.pretend import PretendRedis, Replica, at_once
 from voxway.errors import GatewayError, LimitError
+from voxway.stores.limits import Limits, in_redis
 from voxway.stores.limits.line import Terms
 from voxway.stores.limits.memory import MemorySlots
 from voxway.stores.limits.shared import OnLoss
@@ -18,6 +27,7 @@ from voxway.stores.limits.shared import OnLoss
 LIMIT = 3
 KEYS = ("one", "other")
 LEASE, BEAT = Terms().lease, Terms().beat
+SHORT = Terms(lease=1.0, beat=0.2)
 REPLICAS = range(3)
 
 replicas = st.sampled_from(REPLICAS)
@@ -188,6 +198,79 @@ class TogetherAndAlone(Together):
     """The same where each goes on by itself while Redis is away."""
 
     on_loss = "local"
+
+
+class WithRedis(RuleBasedStateMachine):
+    """Three processes with a real Redis; fewer steps, since leases take their time."""
+
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.key = f"random-{secrets.token_hex(4)}"
+        self.names = itertools.count()
+        self.open: list[tuple[int, str]] = []
+        self.has_killed = False
+        self.replicas: dict[int, tuple[Limits, asyncio.Task[None]]] = {}
+        for replica in REPLICAS:
+            self.runner.run(self.start(replica))
+
+    async def start(self, replica: int) -> None:
+        limits = in_redis(self.url, "fail_closed", terms=SHORT)
+        self.replicas[replica] = limits, asyncio.create_task(limits.run())
+
+    @rule(replica=replicas)
+    def open_one(self, replica: int) -> None:
+        owner, is_room = f"s{next(self.names)}", len(self.open) < LIMIT
+        try:
+            self.runner.run(self.replicas[replica][0].slots.reserve(self.key, LIMIT, owner))
+        except LimitError:
+            assert not is_room
+        else:
+            assert is_room
+            self.open.append((replica, owner))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def close_one(self, data: st.DataObject) -> None:
+        replica, owner = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
+        self.replicas[replica][0].slots.release(self.key, owner)
+
+    @precondition(lambda self: self.open and not self.has_killed)
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
+        self.has_killed = True
+        victim = data.draw(st.sampled_from(self.open))[0]
+        self.runner.run(self.stop(victim))
+        self.open = [(replica, owner) for replica, owner in self.open if replica != victim]
+        self.runner.run(asyncio.sleep(SHORT.lease))
+        self.runner.run(self.start(victim))
+
+    async def stop(self, replica: int) -> None:
+        task = self.replicas[replica][1]
+        task.cancel()
+        await asyncio.wait([task])
+
+    @invariant()
+    def slots_are_open_sockets(self) -> None:
+        # In the order of the line of whoever closed last.
+        for limits, _ in self.replicas.values():
+            self.runner.run(limits.slots.taken(self.key))
+        taken = self.runner.run(self.replicas[0][0].slots.taken(self.key))
+        assert taken == len(self.open)
+
+    def teardown(self) -> None:
+        for replica in REPLICAS:
+            self.runner.run(self.stop(replica))
+        self.runner.close()
+
+
+def test_with_redis(redis_url: str) -> None:
+    WithRedis.url = redis_url
+    run_state_machine_as_test(
+        WithRedis, settings=settings(max_examples=8, stateful_step_count=40, deadline=None)
+    )
 
 
 MANY = settings(max_examples=150, stateful_step_count=100, deadline=None)  # over 10,000 steps
