@@ -100,7 +100,13 @@ def in_redis(
     # One slot stands for the process itself: so there is always something to write, and a Redis
     # that cannot be written to is not taken for one that is back.
     holdings.add(f"{prefix}:slots:replicas", f"{os.getpid()}-{secrets.token_hex(4)}")
-    line = Line(url, lambda: [*holdings.calls(), *budgets.lapsed()], observer, terms)
+    try:
+        line = Line(url, lambda: [*holdings.calls(), *budgets.lapsed()], observer, terms)
+    except ValueError:  # whose text has the address in it, and so a password
+        raise ConfigError(
+            "redis_url is not like redis://HOST:PORT/0, rediss://... or unix:///PATH",
+            param="redis_url",
+        ) from None
     setting = Setting(line, prefix, on_loss, observer)
     budgets = RedisBudgets(setting)
     return Limits(RedisSlots(setting, holdings), RedisRates(setting), budgets, line.run)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import redis.asyncio as redis
 import structlog
 from msgspec import Struct
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -71,7 +72,8 @@ class _Ask(Struct, eq=False):
 
 
 class Line:
-    """`holdings` gives the calls that tell what this process holds."""
+    """`holdings` gives the calls that tell what this process holds. Raises ValueError for what is
+    no address."""
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Line:
         observer: Observer,
         terms: Terms,
     ) -> None:
+        parse_url(url)
         self._url = url
         self._holdings = holdings
         self._observer = observer
