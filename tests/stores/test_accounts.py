@@ -439,6 +439,24 @@ def test_a_tier_that_is_not_configured_any_more_lets_nobody_in(url: str | URL) -
     run(url, work)
 
 
+def test_requests_that_are_given_up_leave_the_database_usable(url: str | URL) -> None:
+    async def work(place: Place, replicas: Replicas) -> None:
+        made = await place.issued.create("acme", "bot")
+        for i in range(60):
+            place.clock.now += 2.0
+            tried = [place.accounts.account(Credential(made.key)) for _ in range(4)]
+            tasks = [asyncio.ensure_future(each) for each in (*tried, place.issued.revoke("x"))]
+            await asyncio.sleep(i * 0.0002)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        place.clock.now += 2.0
+        assert (await place.accounts.account(Credential(made.key))).key == made.id
+        await place.issued.create("acme", "another bot")
+
+    run(url, work)
+
+
 def test_while_the_database_is_away_and_when_it_is_back(
     own_postgres: Postgres, postgres_url: str
 ) -> None:

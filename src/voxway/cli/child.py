@@ -17,7 +17,10 @@ from ..errors import UpstreamError
 
 START_TIMEOUT = 120.0  # seconds: a slow machine reads its models from a cold disk
 STOP_TIMEOUT = 8.0
-_SETTINGS = ("VOXWAY_CONFIG", "VOXWAY_ENGINES", "VOXWAY_URL", "VOXWAY_API_KEY")
+_SETTINGS = (
+    *("VOXWAY_CONFIG", "VOXWAY_ENGINES", "VOXWAY_URL", "VOXWAY_API_KEY"),
+    *("VOXWAY_DATABASE_URL", "VOXWAY_PEPPER"),
+)
 
 
 @asynccontextmanager

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -161,25 +159,9 @@ def _run(work: Callable[[IssuedKeys], Awaitable[T]]) -> T:
         raise ConfigError(f"keys need {lacking}: pip install 'voxway[server]'")
 
     async def main() -> T:
-        async with _issued_keys() as keys:
-            return await work(keys)
+        from ..stores.installation import installation
+
+        async with installation(config.load(os.environ), os.environ) as here:
+            return await work(here.keys)
 
     return asyncio.run(main())
-
-
-@asynccontextmanager
-async def _issued_keys() -> AsyncIterator[IssuedKeys]:
-    from ..stores.database import Database, default_url
-    from ..stores.issued import IssuedKeys
-    from ..stores.pepper import load_pepper
-
-    settings = config.load(os.environ)
-    data_dir = Path(settings.data_dir)
-    database = Database(settings.database_url or default_url(data_dir))
-    try:
-        await database.migrate()
-        keys = IssuedKeys(database, load_pepper(os.environ, data_dir), settings.tiers)
-        await keys.open()
-        yield keys
-    finally:
-        await database.close()
