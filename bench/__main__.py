@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 from msgspec import structs
 
+from .admission import admission
 from .footprint import footprint
 from .hearing import hearing
 from .load import load
@@ -29,7 +30,7 @@ EMBEDDED = {
     "crowd": crowd,
     "hearing": hearing,
 }
-OTHERS = {"path": path, "load": load}
+OTHERS = {"path": path, "load": load, "admission": admission}
 NAMES = (*EMBEDDED, *OTHERS)
 
 

@@ -17,6 +17,8 @@ class Scale(Struct, frozen=True, kw_only=True):
     window: float
     hearings: int
     rounds: int
+    admissions: int
+    refusals: int
 
 
 FULL = Scale(
@@ -29,6 +31,8 @@ FULL = Scale(
     window=3.0,
     hearings=10,
     rounds=10,
+    admissions=5_000,
+    refusals=5_000,
 )
 QUICK = Scale(
     sentences=20,
@@ -40,4 +44,6 @@ QUICK = Scale(
     window=2.0,
     hearings=2,
     rounds=3,
+    admissions=1_000,
+    refusals=1_000,
 )
