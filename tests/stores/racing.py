@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from multiprocessing.context import SpawnContext
 from typing import Any, NamedTuple
 
-from voxway.errors import LimitError
+from voxway.errors import GatewayError
 from voxway.stores.limits import Limits, in_redis
 from voxway.stores.limits.line import Terms
 
@@ -57,6 +57,10 @@ class Racers:
         """How many hold a slot in those that live."""
         with self.track.inside.get_lock():
             return sum(self.track.inside)
+
+    def entries(self) -> int:
+        """How often one was let in."""
+        return int(self.track.entries.value)
 
     def wait_for(self, count: int, bound: float = BOUND) -> float:
         """Until so many hold one; returns how long it took."""
@@ -113,7 +117,7 @@ async def _client(limits: Limits, race: Race, track: Track, number: int, owner: 
     while True:
         try:
             await limits.slots.reserve(race.key, race.limit, owner)
-        except LimitError:
+        except GatewayError:  # refused, or Redis is away
             await asyncio.sleep(PAUSE * random.uniform(0.5, 1.5))
             continue
         _count(track, number, 1)

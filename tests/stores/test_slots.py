@@ -121,7 +121,7 @@ def test_200_clients_of_three_processes_get_50_slots_in_every_second(
         assert racers.inside() == 50 - held < 50
         # Those who hold one keep it; the slots of the dead go to those who still try.
         assert TERMS.lease - TERMS.beat - 1.0 < racers.wait_for(50) < 15.0
-        assert (racers.track.most.value, racers.track.entries.value) == (50, 50 + held)
+        assert (racers.track.most.value, racers.entries()) == (50, 50 + held)
 
 
 def test_slots_that_change_hands_all_the_time_are_never_more(redis_url: str, key: str) -> None:
@@ -129,7 +129,23 @@ def test_slots_that_change_hands_all_the_time_are_never_more(redis_url: str, key
         racers.wait_for(50)
         time.sleep(RACE)
     assert racers.track.most.value == 50
-    assert racers.track.entries.value > 500
+    assert racers.entries() > 500
+
+
+def test_a_redis_that_forgets_everything_lets_nobody_in_too_many(
+    own_redis: Redis, key: str
+) -> None:
+    with racing(Race(own_redis.url, key, 50, clients=67, hold=0.05), 3) as racers:
+        racers.wait_for(50)
+        own_redis.kill()
+        time.sleep(0.2)
+        own_redis.start()
+        entered = racers.entries()
+        deadline = time.monotonic() + BOUND
+        while racers.entries() < entered + 500:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert racers.track.most.value == 50
 
 
 @asynccontextmanager
