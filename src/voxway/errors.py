@@ -6,6 +6,7 @@ Plain Python exceptions are our own bugs and never reach a client with their tex
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from msgspec import Struct, field
@@ -134,5 +135,5 @@ def refused(error: GatewayError, request_id: str) -> tuple[ErrorBody, dict[str, 
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="voxway"'
     if error.retry_after is not None or status == 429:
-        headers["Retry-After"] = str(max(1, round(error.retry_after or 1.0)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1.0)))
     return body, headers

@@ -14,6 +14,7 @@ from services import Redis
 from stores.pretend import at_once
 from stores.racing import running
 from voxway.errors import ConfigError, GatewayError, LimitError
+from voxway.errors import refused as refuse
 from voxway.limits import TIERS, Standing, rate_headers
 from voxway.stores.limits import Limits, in_redis
 from voxway.stores.limits.line import Call, Incident, Line, Terms
@@ -103,6 +104,14 @@ def test_a_standing_is_told_in_the_fields_of_the_draft() -> None:
         "RateLimit": '"requests";r=12;t=8',
     }
     assert rate_headers(Standing(30, 0, 60.0), "speech")["RateLimit"] == '"speech";r=0;t=60'
+
+
+def test_who_waits_as_long_as_retry_after_says_does_not_come_too_early() -> None:
+    for wait, told in ((0.2, "1"), (1.0, "1"), (1.2, "2"), (59.999, "60")):
+        error = LimitError("over 30 requests a minute", retry_after=wait)
+        assert refuse(error, "r")[1]["Retry-After"] == told
+    # It is the end of the window that the other fields tell.
+    assert rate_headers(Standing(30, 0, 1.2))["RateLimit"].endswith("t=2")
 
 
 def test_a_budget_is_spent_to_the_last_and_comes_back_as_it_was_spent() -> None:

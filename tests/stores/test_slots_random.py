@@ -27,7 +27,7 @@ from voxway.stores.limits.shared import OnLoss
 LIMIT = 3
 KEYS = ("one", "other")
 LEASE, BEAT = Terms().lease, Terms().beat
-SHORT = Terms(lease=1.0, beat=0.2)
+SHORT = Terms(lease=1.5, beat=0.2, timeout=5.0)
 REPLICAS = range(3)
 
 replicas = st.sampled_from(REPLICAS)
@@ -269,7 +269,7 @@ class WithRedis(RuleBasedStateMachine):
 def test_with_redis(redis_url: str) -> None:
     WithRedis.url = redis_url
     run_state_machine_as_test(
-        WithRedis, settings=settings(max_examples=8, stateful_step_count=40, deadline=None)
+        WithRedis, settings=settings(max_examples=6, stateful_step_count=40, deadline=None)
     )
 
 
