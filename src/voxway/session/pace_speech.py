@@ -206,6 +206,8 @@ class SpeechPacer:
             return
         if one is None:
             yield from self._hang_up()
+        elif one.options != one.before:
+            yield from self._say(Configure(one.before, context=failed.context), now)
         for each in lanes:
             each.retry()
 
