@@ -66,13 +66,19 @@ class Word(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What a session used so far: characters to speak, seconds of audio in and out, messages."""
+    """What a session used so far: characters to speak, and how many of them were `cached`; seconds
+    of audio in and out; messages. `provider_time`: the seconds for which the model had work of it;
+    `ttfa`: those from its first work to its first audio, or its first transcript."""
 
+    model: str = ""
     characters: int = 0
+    cached: int = 0
     audio_in: float = 0.0
     audio_out: float = 0.0
     messages: int = 0
     duration: float = 0.0
+    provider_time: float = 0.0
+    ttfa: float | None = None
 
 
 # Both ways

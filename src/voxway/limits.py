@@ -118,15 +118,23 @@ DURATION_GRACE = 10.0
 
 
 class Meter:
-    """Counts what one session says against its tier, and what it used."""
+    """Counts what one session says against its tier, and what it used. `model` is the one that
+    answers; the session fills it in."""
 
     def __init__(self, tier: Tier, now: float) -> None:
         self.tier = tier
+        self.model = ""
         self._started = self._last = now
         self._recent: deque[float] = deque()
         self._audio_credit, self._audio_at = AUDIO_BURST, now
         self._characters = self._messages = 0
         self._audio_in = self._audio_out = 0.0
+        self._ended: float | None = None
+        self._busy_since: float | None = None  # while the model has work of it
+        self._provider_time = 0.0
+        self._first_asked: float | None = None
+        self._ttfa: float | None = None
+        self._awaits_first = False
 
     def admit(self, command: Event, now: float) -> None:
         """Count one command. Raises LimitError or TooLargeError for the limit it breaks."""
@@ -154,15 +162,42 @@ class Meter:
 
     def heard(self, seconds: float, now: float) -> float:
         """Count audio in; returns for how many seconds the reader must rest (mostly 0.0)."""
+        if not self._audio_in:
+            self.asked(now)
         self._audio_in += seconds
         earned = (now - self._audio_at) * AUDIO_RATE
         self._audio_credit = min(AUDIO_BURST, self._audio_credit + earned) - seconds
         self._audio_at = now
         return max(0.0, -self._audio_credit / AUDIO_RATE)
 
-    def spoke(self, seconds: float) -> None:
+    def spoke(self, seconds: float, now: float) -> None:
         """Count audio out."""
         self._audio_out += seconds
+        if self._awaits_first:
+            self.answered(now)
+
+    def asked(self, now: float) -> None:
+        """The model has work from now on. May be said again before it is done."""
+        if self._busy_since is None:
+            self._busy_since = now
+        if self._first_asked is None:
+            self._first_asked, self._awaits_first = now, True
+
+    def answered(self, now: float) -> None:
+        """There is something for the client; of these only the first counts."""
+        if self._awaits_first and self._first_asked is not None:
+            self._ttfa, self._awaits_first = now - self._first_asked, False
+
+    def done(self, now: float) -> None:
+        """The model has no more work for now."""
+        if self._busy_since is not None:
+            self._provider_time += now - self._busy_since
+            self._busy_since = None
+
+    def end(self, now: float) -> None:
+        """The session is over: from here on time does not count."""
+        self.done(now)
+        self._ended = now
 
     def is_idle(self, now: float) -> bool:
         return now - self._last >= self.tier.idle
@@ -172,12 +207,18 @@ class Meter:
         return now - self._started >= self.tier.duration + grace
 
     def usage(self, now: float) -> Usage:
+        """What was used until now, or until the end."""
+        now = now if self._ended is None else self._ended
+        busy = 0.0 if self._busy_since is None else now - self._busy_since
         return Usage(
+            model=self.model,
             characters=self._characters,
             audio_in=round(self._audio_in, 3),
             audio_out=round(self._audio_out, 3),
             messages=self._messages,
             duration=round(now - self._started, 3),
+            provider_time=round(self._provider_time + busy, 3),
+            ttfa=None if self._ttfa is None else round(self._ttfa, 3),
         )
 
 

@@ -18,6 +18,7 @@ from .net.base import Socket
 from .peers import Way
 from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream, advised
 from .text.pronunciation import Rewriter
+from .usage import Outcome
 from .wire.base import Dialect, Frame, decode
 
 Clock = Callable[[], float]
@@ -32,6 +33,9 @@ class Session(Protocol):
 
     @property
     def tag(self) -> str: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
 
     def from_client(self, command: Event, now: float) -> Iterable[Action]: ...
 

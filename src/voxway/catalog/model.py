@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from ..audio.formats import MAX_RATE, MIN_RATE
@@ -28,6 +28,19 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_optional: bool = False  # it answers without a key, too
     region: str = ""
     world_part: WorldPart | Literal[""] = ""
+
+
+Price = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model costs, in the operator's currency: a request (or session), 1,000 characters of
+    text, a minute of audio in, and one out."""
+
+    request: Price = 0.0
+    characters: Price = 0.0
+    audio_in: Price = 0.0
+    audio_out: Price = 0.0
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +72,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     options: tuple[str, ...] = ()  # further fields of `init` that are for the provider
     fallback: tuple[str, ...] = ()  # ids of those that answer when this one cannot
     backends: tuple[Backend, ...] = ()
+    prices: Prices | None = None  # None: nobody knows
 
     def __post_init__(self) -> None:
         """The first of a list is its default, so that nobody has to ask twice."""

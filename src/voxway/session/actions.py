@@ -14,6 +14,7 @@ from ..catalog import Model
 from ..errors import RULES, GatewayError, ProtocolError
 from ..events import Ended, Event, Failed, Malformed, Pronunciation, Start
 from ..limits import Meter
+from ..usage import Outcome
 
 
 class ToClient(Struct, frozen=True):
@@ -94,6 +95,8 @@ class Life:
         self.tag = brief.identity.context_id
         self._notices: list[Event] = list(brief.notices)
         self.meter = meter
+        meter.model = brief.model.id
+        self.outcome = Outcome()
         self.state = State.NEW
         self._finish_by = 0.0
         self._last = 0.0
@@ -119,6 +122,7 @@ class Life:
 
     def fail(self, error: GatewayError, now: float, context: str = "") -> Iterator[Action]:
         """Tell the client; end the session if the table says so."""
+        self.outcome = Outcome(failure=error.error)
         fatal = error.rule.close_code is not None
         yield ToClient(
             Failed(
@@ -138,6 +142,8 @@ class Life:
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
+        self.outcome = Outcome(reason, self.outcome.failure)
+        self.meter.end(now)
         yield ToClient(Ended(reason, self.meter.usage(now)))
         rule = RULES.get(reason)
         # An error that would leave a socket open ends one here only if the route is strict.

@@ -30,6 +30,7 @@ from ..events import (
 )
 from ..limits import Meter
 from ..text.pronunciation import Rewriter
+from ..usage import Outcome
 from .actions import (
     Action,
     Brief,
@@ -66,6 +67,11 @@ class SttSession:
         """The client's own name for the conversation."""
         return self._life.tag
 
+    @property
+    def outcome(self) -> Outcome:
+        """How it went."""
+        return self._life.outcome
+
     def from_client(self, command: Event, now: float) -> Iterator[Action]:
         """What to do about a command."""
         if self._life.state in (State.CLOSED, State.FINISHING):
@@ -85,6 +91,8 @@ class SttSession:
         match event:
             case Transcript(from_finalize=answers):
                 self._finalizing = max(0, self._finalizing - answers)
+                if event.text:
+                    self._life.meter.answered(now)
                 yield ToClient(event)
             case Ready():
                 yield from self._life.ready(self._ready())

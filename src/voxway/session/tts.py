@@ -40,6 +40,7 @@ from ..events import (
 )
 from ..limits import Meter
 from ..text.pronunciation import Rewriter
+from ..usage import Outcome
 from .actions import (
     Action,
     Brief,
@@ -79,6 +80,11 @@ class TtsSession:
     def tag(self) -> str:
         """The client's own name for the conversation."""
         return self._life.tag
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it went."""
+        return self._life.outcome
 
     def from_client(self, command: Event, now: float) -> Iterator[Action]:
         """What to do about a command."""
@@ -121,11 +127,12 @@ class TtsSession:
     def _spoken(self, event: Event, speech: Speech, now: float) -> Iterator[Action]:
         match event:
             case Audio(data=data):
-                self._life.meter.spoke(speech.format.seconds(len(data)))
+                self._life.meter.spoke(speech.format.seconds(len(data)), now)
                 yield ToClient(event)
             case Words() | SegmentStart() | Flushed():
                 yield from map(ToClient, speech.tell(event))
                 if isinstance(event, Flushed):
+                    self._note_rest(now)
                     yield from self._end_if_done(event.context, now)
             case _:
                 yield ToClient(event)
@@ -185,9 +192,9 @@ class TtsSession:
             case Start():
                 yield from self._start(command)
             case Text() | Flush():
-                yield from self._say(command)
+                yield from self._say(command, now)
             case Clear() | Cancel():
-                yield from self._abort(command)
+                yield from self._abort(command, now)
             case Finish():
                 yield from self._finish(command, now)
             case KeepAlive(reply=reply):
@@ -265,7 +272,7 @@ class TtsSession:
         else:
             yield ToUpstream(change)
 
-    def _say(self, command: Text | Flush) -> Iterator[Action]:
+    def _say(self, command: Text | Flush, now: float) -> Iterator[Action]:
         if command.context not in self._speeches:
             yield from self._start(Start(context=command.context))
         speech = self._speech(command.context)
@@ -279,19 +286,20 @@ class TtsSession:
                 sentences += speech.segmenter.flush()
         else:
             sentences = speech.segmenter.flush()
-        yield from self._hand_on(sentences, command.context)
+        yield from self._hand_on(sentences, command.context, now)
         if isinstance(command, Flush):
             speech.flush(is_asked=True)
             yield ToUpstream(command)
             yield from self._apply_change(speech)
 
-    def _hand_on(self, sentences: list[str], context: str) -> Iterator[Action]:
+    def _hand_on(self, sentences: list[str], context: str, now: float) -> Iterator[Action]:
         for sentence in sentences:
             rewritten = self._wording.rewrite(sentence)
             self._speech(context).retellings[-1].expect(
                 rewritten.text, rewritten.source, rewritten.units()
             )
             if text := rewritten.text.strip():
+                self._life.meter.asked(now)
                 yield ToUpstream(Text(text, partial=False, context=context))
 
     def _apply_change(self, speech: Speech) -> Iterator[Action]:
@@ -299,12 +307,13 @@ class TtsSession:
             yield ToUpstream(speech.changed)
             speech.changed = None
 
-    def _abort(self, command: Clear | Cancel) -> Iterator[Action]:
+    def _abort(self, command: Clear | Cancel, now: float) -> Iterator[Action]:
         context = command.context
         self._wording.drop(context)
         if speech := self._speeches.get(context):
             speech.abort()
             speech.epoch += 1
+            self._note_rest(now)
             yield ToUpstream(Clear(context=context))
             yield from self._apply_change(speech)
         yield ToClient(Cleared(cancelled=isinstance(command, Cancel), context=context))
@@ -317,7 +326,7 @@ class TtsSession:
             yield from self._life.end("client_closed", now)
             return
         for context, speech in self._speeches.items():
-            yield from self._last_flush(context, speech)
+            yield from self._last_flush(context, speech, now)
         self._life.finish(now)
         yield from self._end_if_done("", now)
 
@@ -327,14 +336,14 @@ class TtsSession:
         if speech is None or command.abort:
             yield from self._forget(context, now)
         elif not speech.is_ending:
-            yield from self._last_flush(context, speech)
+            yield from self._last_flush(context, speech, now)
             yield from self._end_if_done(context, now)
 
-    def _last_flush(self, context: str, speech: Speech) -> Iterator[Action]:
+    def _last_flush(self, context: str, speech: Speech, now: float) -> Iterator[Action]:
         """Have the rest spoken: a flush that the client did not ask for, and is not told of."""
         speech.is_ending = True
         has_text = speech.has_text
-        yield from self._hand_on(speech.segmenter.flush(), context)
+        yield from self._hand_on(speech.segmenter.flush(), context, now)
         if has_text:
             speech.flush(is_asked=False)
             yield ToUpstream(Flush(context=context))
@@ -349,8 +358,14 @@ class TtsSession:
     def _forget(self, context: str, now: float) -> Iterator[Action]:
         """A context is over: whatever is still made for it is nobody's."""
         if self._speeches.pop(context, None):
+            self._note_rest(now)
             yield ToUpstream(Finish(context=context))
         yield ToClient(Ended("context_closed", context=context))
+
+    def _note_rest(self, now: float) -> None:
+        """Let the meter know if the voice has nothing to do now."""
+        if not any(speech.is_busy or speech.has_text for speech in self._speeches.values()):
+            self._life.meter.done(now)
 
     def _is_busy(self) -> bool:
         return any(speech.is_busy for speech in self._speeches.values())
