@@ -8,7 +8,7 @@ import threading
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voxway.client.playback import PlaybackBuffer
@@ -194,6 +194,7 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=60))
+@example([("write", 200), ("read", 40), ("fade", 6), ("read", 40), ("fade", 5), ("fade", 5)])
 def test_nothing_clicks_and_nothing_is_lost(steps: list[tuple[str, int]]) -> None:
     buffer = PlaybackBuffer(RATE)
     out: list[int] = []

@@ -218,7 +218,7 @@ class PlaybackBuffer:
             there = self._written - self._played
             count = min(ramp, there) if self._is_playing else 0
             level = 1.0
-            if self._stops and self._stops[0].at - self._played < self._stops[0].ramp:
+            if self._stops and self._stops[0].at - self._played <= self._stops[0].ramp:
                 level = self._gain(self._played, self._stops[0])  # it is falling already
             heard = self._heard(self._played + count, self._written)
             kept = self._taken(count)
