@@ -31,6 +31,7 @@ RULES: dict[str, Rule] = {
     "payload_too_large": Rule(413, 4002),
     "rate_limit": Rule(429, 4001, True),
     "rate_limit_exceeded": Rule(429, 4001, True),
+    "quota_exceeded": Rule(402, 1008),
     "idle_timeout_exceeded": Rule(408, 1008, True),
     "max_connection_duration_exceeded": Rule(408, 1008, True),
     "pronunciation_not_found": Rule(404, None),
@@ -102,6 +103,12 @@ class LimitError(GatewayError):
     """The client is over its tier: it may try again later."""
 
     code = "rate_limit"
+
+
+class QuotaError(GatewayError):
+    """The client's organisation has spent what it may."""
+
+    code = "quota_exceeded"
 
 
 class UpstreamError(GatewayError):

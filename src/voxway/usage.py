@@ -96,3 +96,10 @@ def cost(prices: Prices | None, usage: Usage) -> int | None:
 def exact(number: float) -> Decimal:
     """The decimal number that was written down."""
     return Decimal(repr(number))
+
+
+def money(amount: int) -> str:
+    """Millionths as people write them: with two places, or as many as it takes."""
+    whole, rest = divmod(abs(amount), MICRO)
+    places = f"{rest:06}".rstrip("0").ljust(2, "0")
+    return f"{'-' if amount < 0 else ''}{whole}.{places}"

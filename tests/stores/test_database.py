@@ -21,6 +21,7 @@ from voxway.errors import ConfigError, GatewayError
 from voxway.stores.database import Database, Moment, default_url, metadata
 from voxway.stores.dictionaries import Dictionaries
 from voxway.stores.issued import KEYS
+from voxway.stores.usage import USAGE
 
 Work = Callable[[Database], Awaitable[None]]
 PROBE = Table(
@@ -55,6 +56,7 @@ def test_the_scripts_make_what_the_stores_declare(url: str | URL) -> None:
         async with database.reading() as connection:
             assert await connection.run_sync(difference) == []
         assert KEYS.metadata is metadata
+        assert USAGE.metadata is metadata
 
     run(url, work)
 

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct, structs
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     ForeignKey,
     LargeBinary,
@@ -51,6 +52,7 @@ ORGANISATIONS = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("created", Moment, nullable=False),
+    Column("spend_limit", BigInteger),  # millionths a month; None: any
 )
 KEYS = Table(
     "keys",
