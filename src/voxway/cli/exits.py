@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..client.failures import UnreachableError
-from ..errors import AuthError, GatewayError, LimitError, ProtocolError, TooLargeError
+from ..errors import AuthError, GatewayError, LimitError, ProtocolError, QuotaError, TooLargeError
 
 OK, WRONG_USE, UNREACHABLE, REFUSED, FAILED, INTERRUPTED = 0, 2, 3, 4, 5, 130
 
@@ -12,6 +12,7 @@ _CODES: tuple[tuple[type[GatewayError], int], ...] = (
     (UnreachableError, UNREACHABLE),
     (AuthError, REFUSED),
     (LimitError, REFUSED),
+    (QuotaError, REFUSED),
     (TooLargeError, REFUSED),
     (ProtocolError, WRONG_USE),
 )

@@ -14,6 +14,7 @@ from ..errors import (
     ConfigError,
     GatewayError,
     LimitError,
+    QuotaError,
     TooLargeError,
     UpstreamError,
 )
@@ -30,6 +31,7 @@ CLASSES: dict[str, type[GatewayError]] = {
     "rate_limit_exceeded": LimitError,
     "idle_timeout_exceeded": LimitError,
     "max_connection_duration_exceeded": LimitError,
+    "quota_exceeded": QuotaError,
 }
 
 

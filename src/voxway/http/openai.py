@@ -113,6 +113,7 @@ NATIVE = {
     "auth_error": "invalid_api_key",
     "rate_limit": "rate_limit_exceeded",
     "rate_limit_exceeded": "rate_limit_exceeded",
+    "quota_exceeded": "insufficient_quota",
 }
 
 

@@ -186,6 +186,7 @@ def advised(error: GatewayError) -> str:
 NOT_THE_CLIENTS = {
     "auth_error": "backend_connection_failed",
     "forbidden": "backend_connection_failed",
+    "quota_exceeded": "provider_error",
     "idle_timeout_exceeded": "provider_error",
     "max_connection_duration_exceeded": "provider_error",
     "draining": "provider_error",

@@ -46,6 +46,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "forbidden": (403, "INSUFFICIENT_PERMISSIONS", ""),
     "rate_limit": (429, "TOO_MANY_REQUESTS", ""),
     "rate_limit_exceeded": (429, "TOO_MANY_REQUESTS", ""),
+    "quota_exceeded": (402, "ASR_PAYMENT_REQUIRED", ""),
     "payload_too_large": (413, "PAYLOAD_TOO_LARGE", ""),
     "model_not_found": (400, "INVALID_QUERY_PARAMETER", ""),
     "config_error": (400, "INVALID_QUERY_PARAMETER", ""),

@@ -91,6 +91,7 @@ NATIVE = {
     "forbidden": "auth_error",
     "rate_limit": "rate_limited",
     "rate_limit_exceeded": "quota_exceeded",
+    "quota_exceeded": "quota_exceeded",
     "payload_too_large": "chunk_size_exceeded",
     "idle_timeout_exceeded": "insufficient_audio_activity",
     "max_connection_duration_exceeded": "session_time_limit_exceeded",

@@ -31,6 +31,7 @@ NUMBERS: dict[object, tuple[str, str]] = {
     ("invalid_request", "transcription_engine"): ("40007", INVALID),
     "auth_error": ("10009", "Authentication failed"),
     "forbidden": ("10010", "Authorization failed"),
+    "quota_exceeded": ("10010", "Authorization failed"),
     "model_not_found": ("10005", "Resource not found"),
     "rate_limit": ("10011", "Too many requests"),
     "rate_limit_exceeded": ("10011", "Too many requests"),
