@@ -75,6 +75,7 @@ def test_chunks_grow_with_what_waits() -> None:
         queue = CaptureQueue(PCM)
         queue.put(bytes(640 + 3200 + 100))
         sizes = [len(chunk.data) for chunk in [await queue.get(), await queue.get()] if chunk]
+        queue.put(bytes(100))
         assert await waits(queue.get())  # 100 bytes are not worth a message
         queue.put(bytes(540))
         queue.close()
