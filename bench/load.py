@@ -13,7 +13,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from voxway.net import pico
+from voxway.net import pico, pico_door
 from voxway.net.base import Socket
 from voxway.wire.base import Endpoint, Frame, Task
 
@@ -94,7 +94,7 @@ async def load(scale: Scale) -> Section:
     """Voices and listeners, each number of them with and without the gateway between."""
     gauge = Gauge()
     upstream = Upstream(gauge)
-    server = await pico.listen(upstream.accept, host="127.0.0.1")
+    server = await pico_door.listen(upstream.accept, host="127.0.0.1")
     bench = Bench(upstream, gauge, server.sockets[0].getsockname()[1])
     rows: list[Row] = []
     tasks: tuple[Task, ...] = ("tts", "stt")

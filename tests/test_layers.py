@@ -14,9 +14,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "events errors audio text backoff",
         "wire",
-        "routes catalog config auth addresses asking visit limits usage",
+        "routes catalog config auth addresses asking visit limits usage moments",
         "session engines",
-        "net peers line lines stage aligning converting relay direct door dialling guard "
+        "net ear peers line lines stage aligning converting relay direct door dialling guard "
+        "entrance seats "
         "supervisor worker stores telemetry",
         "gateway http client playground",
         "cli",

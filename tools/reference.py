@@ -6,7 +6,6 @@ Tables that people look things up in must not be written by hand: the code is wh
 from __future__ import annotations
 
 import inspect
-import time
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -153,8 +152,12 @@ def speech_form(style: Style) -> tuple[str, str]:
 def http_routes() -> list[tuple[str, str]]:
     """From the OpenAPI document. No route is called, so there is no gateway behind them."""
     nothing: typing.Any = None
-    services = Services(nothing, nothing, nothing, nothing, nothing, nothing, Dictionaries())
-    document = openapi.document(http_app.routes(services, time.monotonic))
+    services = Services(
+        *(nothing, nothing, nothing, nothing, nothing, nothing, nothing),
+        dictionaries=Dictionaries(),
+        accounts=nothing,
+    )
+    document = openapi.document(http_app.routes(services))
     return [
         (f"`{verb.upper()} {path}`", operation["summary"])
         for path, item in document["paths"].items()

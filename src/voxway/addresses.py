@@ -94,12 +94,13 @@ def caller(peer: str, headers: Mapping[str, str], trusted: Sequence[Network]) ->
     whom it heard it from, so the last that is not theirs is right; anything may stand before it."""
     address = peer
     said = [_without_port(part.strip()) for part in headers.get(FORWARDED, "").split(",")]
-    while _is_trusted(address, trusted) and said and said[-1]:
+    while is_trusted(address, trusted) and said and said[-1]:
         address = said.pop()
     return address
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Whether it is one of these proxies'."""
     parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in trusted)
 

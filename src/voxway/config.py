@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -23,6 +23,7 @@ from .limits import TIERS, Tier
 
 LOCAL_MODELS = tuple(LOCAL)
 NEW_TIER = "based_on"  # names the tier from which a new one takes what it does not say
+OnLoss = Literal["fail_open", "fail_closed", "local"]
 Tables = dict[str, dict[str, Any]]
 
 
@@ -41,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tiers: dict[str, Tier] = field(default_factory=lambda: dict(TIERS))
     data_dir: str = ""
     database_url: str = ""  # else a file in data_dir
+    redis_url: str = ""  # where several gateways count together; else each for itself
+    on_loss: OnLoss = "local"  # what to do while Redis is away
     engines: tuple[EngineSetting, ...] = tuple(map(EngineSetting, LOCAL_MODELS))
     catalog: str = ""  # a TOML file of [[model]] tables
     drain_seconds: float = 30.0
@@ -60,10 +63,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         changes["data_dir"] = data_dir
     else:
         changes["data_dir"] = str(default_data_dir(environ))
-    if database_url := environ.get("VOXWAY_DATABASE_URL"):
-        changes["database_url"] = database_url
-    if catalog := environ.get("VOXWAY_CATALOG"):
-        changes["catalog"] = catalog
+    for name in ("database_url", "redis_url", "catalog"):
+        if value := environ.get(f"VOXWAY_{name.upper()}"):
+            changes[name] = value
+    if on_loss := environ.get("VOXWAY_ON_LOSS"):
+        changes["on_loss"] = _known_loss(on_loss)
     if "VOXWAY_ENGINES" in environ:
         changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
     settings = msgspec.structs.replace(settings, **changes)
@@ -122,6 +126,16 @@ def parse_engines(text: str) -> tuple[EngineSetting, ...]:
             )
         settings.append(EngineSetting(model, address or "auto"))
     return tuple(settings)
+
+
+def _known_loss(said: str) -> OnLoss:
+    for known in get_args(OnLoss):
+        if said == known:
+            return cast(OnLoss, known)
+    raise ConfigError(
+        f"VOXWAY_ON_LOSS: {said!r} is not one of {', '.join(get_args(OnLoss))}",
+        param="VOXWAY_ON_LOSS",
+    )
 
 
 def _known_tier(tier: str, tiers: Mapping[str, Tier], where: str) -> str:

@@ -12,30 +12,32 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
+from .auth import digest
 from .catalog import Backend
 from .catalog.wires import wire_named
 from .errors import LimitError, UpstreamError
 from .events import Options
 from .net import http, pico
-from .net.base import Receiver, Socket, UpgradeRefused
+from .net.base import Receiver, UpgradeRefused
 from .peers import Meet, Way
+from .seats import Seated, Seats
+from .stores.limits import Limits
 from .supervisor import Supervisor
 from .visit import Visit
-from .wire.base import Address, Endpoint, Frame, Wire
+from .wire.base import Address, Endpoint, Wire
 from .wire.policies import Policy
 
 RETRIES = (0.25, 0.5, 1.0, 2.0)  # seconds, and up to half more, before the next attempt
 PATIENCE = 5.0  # seconds: whoever says that it takes longer is not asked again
-SEAT_TIMEOUT = 10.0  # seconds that a session waits for one of the provider's sockets
 
 
 class Dialler:
     """Knows the engines of this gateway and the keys of its environment."""
 
-    def __init__(self, supervisor: Supervisor, environ: Mapping[str, str]) -> None:
+    def __init__(self, supervisor: Supervisor, environ: Mapping[str, str], limits: Limits) -> None:
         self._supervisor = supervisor
         self._environ = environ
-        self._seats: dict[tuple[str, str, str], asyncio.Semaphore] = {}
+        self._seats = Seats(limits.slots)
 
     def __call__(self, visit: Visit) -> Way:
         first = visit.found.backends[0]
@@ -94,7 +96,9 @@ class Dialler:
             endpoint = structs.replace(endpoint, headers={**endpoint.headers, **key})
         receiver = meet(wire.client(options, address), wire.policy)
         if wire.policy.sockets:
-            receiver = await self._seated(receiver, backend.wire, wire, address)
+            receiver = await self._seats.take(
+                counted_as(backend, address), wire.policy.sockets, receiver
+            )
         await _connect(endpoint, receiver)
 
     def _wire(self, visit: Visit, backend: Backend) -> Wire:
@@ -111,19 +115,11 @@ class Dialler:
         model = named or backend.model or visit.found.model.id
         return Address(backend.url, model, key)
 
-    async def _seated(
-        self, receiver: Receiver, name: str, wire: Wire, address: Address
-    ) -> Receiver:
-        """One of the sockets that a provider allows for a key, when it is our turn."""
-        of_key = (name, address.url, address.key)
-        seats = self._seats.setdefault(of_key, asyncio.Semaphore(wire.policy.sockets))
-        try:
-            async with asyncio.timeout(SEAT_TIMEOUT):
-                await seats.acquire()
-        except TimeoutError:
-            message = f"all {wire.policy.sockets} connections to {wire.provider} are in use"
-            raise LimitError(message, retry_after=SEAT_TIMEOUT) from None
-        return _Seat(receiver, seats)
+
+def counted_as(backend: Backend, address: Address) -> str:
+    """Under which name a provider's limits are counted: each key has its own. The key itself is
+    not to be read in a store of limits."""
+    return f"provider:{backend.wire}:{digest(f'{address.url} {address.key}').hex()[:32]}"
 
 
 async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
@@ -132,7 +128,7 @@ async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
         await (http if endpoint.url.startswith("http") else pico).dial(endpoint, receiver)
         is_there = True
     finally:
-        if not is_there and isinstance(receiver, _Seat):
+        if not is_there and isinstance(receiver, Seated):
             receiver.release()
 
 
@@ -156,29 +152,3 @@ def refusal(visit: Visit, error: UpgradeRefused) -> UpstreamError | LimitError:
         return LimitError(message, retry_after=error.retry_after)
     message = f"{provider} refused {whose}: upstream {error.status}"
     return UpstreamError(message, code=error.error, retry_after=error.retry_after)
-
-
-class _Seat:
-    """A receiver that gives its socket's place back when the socket is gone."""
-
-    def __init__(self, receiver: Receiver, seats: asyncio.Semaphore) -> None:
-        self._receiver = receiver
-        self._seats: asyncio.Semaphore | None = seats
-
-    def opened(self, socket: Socket) -> None:
-        self._receiver.opened(socket)
-
-    def frame(self, frame: Frame) -> None:
-        self._receiver.frame(frame)
-
-    def writable(self, writable: bool) -> None:
-        self._receiver.writable(writable)
-
-    def closed(self, code: int, reason: str) -> None:
-        self.release()
-        self._receiver.closed(code, reason)
-
-    def release(self) -> None:
-        seats, self._seats = self._seats, None
-        if seats is not None:
-            seats.release()

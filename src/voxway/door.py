@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import json
 
 from .asking import stamped
 from .errors import AuthError, GatewayError
 from .events import Failed
+from .guard import contained
 from .net.base import Receiver, Refusal, Socket
 from .wire.base import Dialect, Frame, Opening, Wire, refuse_plainly
 from .wire.unified import Server, Style
@@ -55,12 +56,15 @@ class Doorstep:
     """Receiver that waits for the first message, since the key may be in it. `admit` gives the
     receiver for whoever has that key, or raises GatewayError."""
 
-    def __init__(self, admit: Callable[[str], Receiver], wire: Wire) -> None:
+    def __init__(self, admit: Callable[[str], Awaitable[Receiver]], wire: Wire) -> None:
         self._admit = admit
         self._wire = wire
         self._socket: Socket | None = None
         self._inside: Receiver | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._admitting: asyncio.Task[None] | None = None
+        self._waiting: list[Frame] = []
+        self._is_writable = True
 
     def opened(self, socket: Socket) -> None:
         self._socket = socket
@@ -69,18 +73,34 @@ class Doorstep:
     def frame(self, frame: Frame) -> None:
         if self._inside is not None:
             self._inside.frame(frame)
+        elif self._admitting is not None:
+            self._waiting.append(frame)  # it was read already when we asked for a rest
         elif self._timer is not None and self._socket is not None:
             self._rest()
+            self._socket.pause()
+            self._waiting.append(frame)
+            self._admitting = asyncio.get_running_loop().create_task(self._let_in(frame))
+
+    async def _let_in(self, frame: Frame) -> None:
+        with contained("doorstep", self._give_up):
             assert self._wire.key_in is not None
             try:
-                self._inside = self._admit(self._wire.key_in(frame))
+                inside = await self._admit(self._wire.key_in(frame))
             except GatewayError as error:
                 self._refuse(error)
                 return
-            self._inside.opened(self._socket)
-            self._inside.frame(frame)
+            assert self._socket is not None  # else we had been cancelled
+            self._inside = inside
+            self._socket.resume()
+            inside.opened(self._socket)
+            if not self._is_writable:
+                inside.writable(False)
+            for waiting in self._waiting:
+                inside.frame(waiting)
+            self._waiting.clear()
 
     def writable(self, writable: bool) -> None:
+        self._is_writable = writable
         if self._inside is not None:
             self._inside.writable(writable)
 
@@ -88,6 +108,9 @@ class Doorstep:
         self._rest()
         if self._inside is not None:
             self._inside.closed(code, reason)
+        elif self._admitting is not None:
+            self._admitting.cancel()
+        self._socket = None
 
     def _too_late(self) -> None:
         self._timer = None
@@ -100,4 +123,9 @@ class Doorstep:
 
     def _refuse(self, error: GatewayError) -> None:
         if self._socket is not None:
+            self._socket.resume()  # the answer to our close must be read
             say_farewell(self._socket, self._wire.server(Opening()), error)
+
+    def _give_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close(1011, "internal error")

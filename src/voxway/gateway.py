@@ -1,7 +1,7 @@
 """The gateway: who may come in, which relay they get, and how it all ends.
 
-It keeps no state but the open sessions and their slots. What is refused is refused before the
-upgrade, as HTTP with a JSON body; a browser, which cannot read that, is told in the socket.
+It keeps no state but the open sessions. What is refused is refused before the upgrade, as HTTP with
+a JSON body; a browser, which cannot read that, is told in the socket.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,14 +18,15 @@ import structlog
 from msgspec import structs
 
 from .asking import asked, request_id_in, stamped
-from .auth import Account, Keys, credential_of
+from .auth import Account, credential_of
 from .catalog import Catalog, Found
 from .direct import Direct, Plain
 from .door import Doorstep, Farewell, refusal
-from .errors import GatewayError, ProtocolError
+from .entrance import Entrance, Leave
+from .errors import AuthError, GatewayError, ProtocolError
 from .events import Pronunciation, Warning
-from .guard import Guarded
-from .limits import Meter, Slots, Tier
+from .guard import Guarded, contained
+from .limits import Meter, Tier
 from .net.base import Acceptance, Receiver, Refusal, Request
 from .peers import Way
 from .relay import Find, Relay, Session
@@ -42,6 +43,7 @@ log = structlog.get_logger("voxway")
 
 TICK = 1.0  # seconds
 Dialer = Callable[[Visit], Way]
+Enter = Callable[[str], Awaitable[Leave]]  # given the id of a session
 
 
 def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
@@ -66,19 +68,19 @@ class Gateway:
 
     def __init__(
         self,
-        keys: Keys,
+        entrance: Entrance,
         catalog: Catalog,
         dialer: Dialer,
         clock: Callable[[], float] = time.monotonic,
         dictionaries: Dictionaries | None = None,
     ) -> None:
-        self._keys = keys
+        self._entrance = entrance
         self.catalog = catalog  # replaced by a reload; open sessions keep what they found
         self._dialer = dialer
         self._clock = clock
         self._dictionaries = dictionaries or Dictionaries()
-        self._slots = Slots()
         self._relays: dict[str, Relay] = {}
+        self._keys: dict[str, set[str]] = {}  # the sessions of each key that was given out
         self._all_gone = asyncio.Event()
         self.is_draining = False
 
@@ -96,7 +98,7 @@ class Gateway:
             if native is not None and native.key_in is not None and not credential_of(request):
                 ask = partial(self._admit_late, request, request_id)
                 return Acceptance(Doorstep(ask, native), None, stamped(request_id))
-            return self._admit(request, request_id)
+            return await self._admit(request, request_id)
         except GatewayError as error:
             log.info("refused", code=error.error, request=request_id, peer=request.peer)
             if "origin" in request.headers or (native is not None and native.is_polite):
@@ -104,8 +106,9 @@ class Gateway:
                 return Acceptance(Farewell(error, native), next(iter(offered), None))
             return refusal(error, request_id, native)
 
-    def _admit(self, request: Request, request_id: str) -> Acceptance:
-        visit = self.visit(request, request_id)
+    async def _admit(self, request: Request, request_id: str) -> Acceptance:
+        account = await self._entrance.account(request)
+        visit = self.visit(request, request_id, account)
         if request.headers.get("sec-websocket-version") != "13":
             raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
         credential = credential_of(request)
@@ -113,19 +116,28 @@ class Gateway:
         headers = stamped(request_id)
         if (native := visit.wanted.native) is not None:
             headers = {**headers, **native.headers(request_id)}
-        return Acceptance(self._receive(visit, request), subprotocol, headers)
+        visit, codec = self._dialect(visit, request)
+        enter = partial(self._entrance.let_in, account, request)
+        guarded, relay = await self._open(visit, codec, account.tier, enter)
+        oversized = partial(guarded.run, relay.oversized)
+        return Acceptance(guarded, subprotocol, headers, account.tier.message_bytes, oversized)
 
-    def _admit_late(self, request: Request, request_id: str, key: str) -> Receiver:
+    async def _admit_late(self, request: Request, request_id: str, key: str) -> Receiver:
         """Let somebody in whose key came in the first message."""
         headers = {**request.headers, "authorization": f"Bearer {key}"} if key else request.headers
-        return self._admit(structs.replace(request, headers=headers), request_id).receiver
+        return (await self._admit(structs.replace(request, headers=headers), request_id)).receiver
 
-    def visit(self, request: Request, request_id: str, wanted: Target | None = None) -> Visit:
-        """Who asks for what, by a socket or over HTTP; `wanted` if the URL does not tell. Raises
-        GatewayError if it cannot be."""
+    def visit(
+        self,
+        request: Request,
+        request_id: str,
+        account: Account,
+        wanted: Target | None = None,
+    ) -> Visit:
+        """What an account asks for, by a socket or over HTTP; `wanted` if the URL does not tell.
+        Raises GatewayError if it cannot be."""
         if self.is_draining:
             raise GatewayError("the gateway is going down", code="draining", retry_after=5.0)
-        account = self.account(request)
         wanted = wanted or target(request.path)
         if wanted is None:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
@@ -140,25 +152,18 @@ class Gateway:
         found = self.catalog.find(
             wanted.kind, wanted.model, wishes.place, byok=bool(wishes.provider_key)
         )
+        account.check(wanted.kind, found.asked)
         return Visit(wanted, found, account, request_id, wishes, request.parameter("language"))
 
-    def account(self, request: Request) -> Account:
-        """Whose request it is. Raises AuthError."""
-        return self._keys.account(credential_of(request))
-
-    def in_use(self, account: Account) -> tuple[int, int]:
-        """How many sockets and how many HTTP requests of an account are open."""
-        return self._slots.taken(account.id), self._slots.taken(f"http:{account.id}")
-
-    def converse(self, visit: Visit) -> Direct:
+    async def converse(self, visit: Visit) -> Direct:
         """A session without a socket, for an HTTP request. Raises GatewayError."""
+        enter = partial(self._entrance.let_work, visit.account)
         direct = Direct()
-        direct.open(
-            self._open(visit, Plain(), f"http:{visit.account.id}", visit.account.tier.for_http())
-        )
+        direct.open((await self._open(visit, Plain(), visit.account.tier.for_http(), enter))[0])
         return direct
 
-    def _receive(self, visit: Visit, request: Request) -> Receiver:
+    def _dialect(self, visit: Visit, request: Request) -> tuple[Visit, Dialect]:
+        """What is spoken on a socket, and under which tag. Raises GatewayError."""
         context_id = str(uuid.uuid4())
         opening = Opening(
             tuple(request.query),
@@ -169,21 +174,20 @@ class Gateway:
         )
         entry = self.catalog.entry(visit.found.asked)
         codec = dialect(visit.wanted, opening, entry, context_id, visit.language)
-        visit = structs.replace(visit, context_id=context_id)
-        return self._open(visit, codec, visit.account.id, visit.account.tier)
+        return structs.replace(visit, context_id=context_id), codec
 
-    def _open(self, visit: Visit, codec: Dialect, slot: str, tier: Tier) -> Receiver:
-        self._slots.reserve(slot, tier)
+    async def _open(
+        self, visit: Visit, codec: Dialect, tier: Tier, enter: Enter
+    ) -> tuple[Guarded, Relay]:
         session_id = f"sess_{secrets.token_hex(12)}"
         meter = Meter(tier, self._clock())
         identity = Identity(session_id, visit.request_id, visit.found.asked, visit.context_id)
-        session = new_session(visit, identity, meter)
+        session, way = new_session(visit, identity, meter), self._dialer(visit)
+        leave = await enter(session_id)
 
         def ended(code: int, reason: str) -> None:
-            self._slots.release(slot)
-            del self._relays[session_id]
-            if not self._relays:
-                self._all_gone.set()
+            leave()
+            self._forget(session_id, visit.account.key)
             usage = meter.usage(self._clock())
             log.info(
                 "session", session=session_id, close_code=code, **visit.log(session.tag, usage)
@@ -192,15 +196,34 @@ class Gateway:
         relay = Relay(
             session,
             codec,
-            self._dialer(visit),
+            way,
             self._clock,
             tier.message_bytes,
             ended,
             finder(self._dictionaries, visit.account.id),
         )
         self._relays[session_id] = relay
+        if key := visit.account.key:
+            self._keys.setdefault(key, set()).add(session_id)
         self._all_gone.clear()
-        return Guarded(relay, session_id)
+        return Guarded(relay, session_id), relay
+
+    def _forget(self, session_id: str, key: str) -> None:
+        del self._relays[session_id]
+        if key:
+            self._keys[key].discard(session_id)
+            if not self._keys[key]:
+                del self._keys[key]
+        if not self._relays:
+            self._all_gone.set()
+
+    def end_keys(self, keys: frozenset[str]) -> None:
+        """End the sessions of keys, by their ids, that are good no more."""
+        for key in keys & self._keys.keys():
+            for session_id in tuple(self._keys[key]):
+                relay = self._relays[session_id]
+                with contained(session_id, partial(relay.end, "internal_error")):
+                    relay.fail(AuthError("this API key is good no more: it was revoked or expired"))
 
     async def run(self) -> None:
         """Let time pass for the sessions, until cancelled."""

@@ -51,6 +51,11 @@ class Guarded:
         with contained(self._session, self._give_up):
             self._receiver.closed(code, reason)
 
+    def run(self, call: Callable[[], None]) -> None:
+        """Do something else with the same care."""
+        with contained(self._session, self._give_up):
+            call()
+
     def _give_up(self) -> None:
         if self._socket is not None:
             self._socket.close(1011, "internal error")

@@ -99,6 +99,10 @@ class Relay:
         for command in decode(self._codec, frame):
             self._perform(self._session.from_client(command, now))
 
+    def oversized(self) -> None:
+        """A message over the tier's bound was begun, and is not taken."""
+        self.fail(TooLargeError(f"a message is over {self._max_message} bytes"))
+
     def _is_oversized(self, frame: Frame) -> bool:
         """Whether a frame is over the tier's bound; the client is told."""
         if not isinstance(frame, str | bytes):

@@ -6,6 +6,12 @@ import logging
 import sys
 
 import structlog
+from prometheus_client import Counter, Gauge
+
+REDIS_AWAY = Gauge("voxway_limits_redis_away", "1 while the limits' Redis cannot be reached")
+UNCHECKED = Counter(
+    "voxway_limits_unchecked", "Decisions about limits that were made while Redis was away"
+)
 
 
 def configure(level: str = "info") -> None:
@@ -23,3 +29,11 @@ def configure(level: str = "info") -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(number, logging.WARNING), format="%(message)s")
+
+
+def limits_incident(incident: str) -> None:
+    """Count what happened to the limits' Redis: `lost`, `back`, or a decision `unchecked`."""
+    if incident == "unchecked":
+        UNCHECKED.inc()
+    else:
+        REDIS_AWAY.set(incident == "lost")

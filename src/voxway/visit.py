@@ -29,6 +29,8 @@ class Visit(Struct, frozen=True):
         return {
             "request": self.request_id,
             "account": self.account.id,
+            "key": self.account.key,
+            "organisation": self.account.organisation,
             "model": self.found.model.id,
             "asked": self.found.asked,
             "context_id": tag,

@@ -26,7 +26,7 @@ from voxway.events import (
     Text,
     Transcript,
 )
-from voxway.net import pico
+from voxway.net import pico_door
 from voxway.net.base import Acceptance, Refusal, Request, Socket
 from voxway.wire.base import Endpoint, Frame, decode
 from voxway.wire.unified import Client, Server, Style
@@ -76,7 +76,7 @@ async def serving(verdict: Acceptance | Refusal) -> AsyncIterator[Gateway]:
     async def accept(request: Request) -> Acceptance | Refusal:
         return verdict
 
-    server = await pico.listen(accept, host="127.0.0.1")
+    server = await pico_door.listen(accept, host="127.0.0.1")
     try:
         yield Gateway(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", "key")
     finally:

@@ -18,6 +18,7 @@ from voxway.auth import Account, Credential, Keys, Scopes, credential_of
 from voxway.errors import AuthError, GatewayError
 from voxway.http import app
 from voxway.http.services import Health, Services
+from voxway.limits import Standing
 from voxway.net.base import Request
 from voxway.stores.accounts import Accounts
 from voxway.stores.database import Database, default_url
@@ -30,12 +31,16 @@ Json = dict[str, Any]
 Work = Callable[[httpx.AsyncClient, Accounts], Awaitable[None]]
 
 
-def account_of(request: Request) -> Account:
+async def account_of(request: Request) -> Account:
     """Two keys: one may administer, one may not."""
     account = Keys({"admin": "local", "user": "free"}).account(credential_of(request))
     if account.tier_name == "free":
         return account
     return structs.replace(account, scopes=Scopes(uses=frozenset({"admin"})))
+
+
+async def admit(account: Account) -> Standing:
+    return Standing(10, 9, 60.0)
 
 
 def unused(*_: Any, **__: Any) -> Any:
@@ -54,6 +59,7 @@ def run(directory: Path, work: Work) -> None:
             health=lambda: Health("ok", 0, {}),
             catalog=tuple,
             account=account_of,
+            admit=admit,
             visit=unused,
             converse=unused,
             in_use=unused,

@@ -230,7 +230,13 @@ def test_too_many_requests(gateway: Gateway, tmp_path: Path) -> None:
             answers = [api.get("/v1/me") for _ in range(31)]
             assert [a.status_code for a in answers[:30]] == [200] * 30
             assert_refused(answers[-1], 429, "rate_limit")
-            assert 1 <= int(answers[-1].headers["retry-after"]) <= 3
+            assert [a.headers["ratelimit"] for a in answers[:3]] == [
+                f'"requests";r={left};t=60' for left in (29, 28, 27)
+            ]
+            # The oldest of the thirty no longer counts a minute after it came.
+            assert 30 <= int(answers[-1].headers["retry-after"]) <= 60
+            assert answers[-1].headers["ratelimit"].startswith('"requests";r=0;t=')
+            assert answers[-1].headers["ratelimit-policy"] == '"requests";q=30;w=60'
             assert other.get("/v1/me").status_code == 200
     finally:
         started.stop()

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from voxway.errors import UpstreamError
-from voxway.net import pico, websockets
+from voxway.net import pico, pico_door, websockets
 from voxway.net.base import CLOSE_TIMEOUT, Accept, Acceptance, Refusal, Request, Socket, parse_head
 from voxway.wire.base import Endpoint, Frame
 
 from .ear import BOUND, Ear, run
 
 LIBRARIES = {"picows": pico, "websockets": websockets}
+SERVERS = {"picows": pico_door, "websockets": websockets}
 PAIRS = [(s, c) for s in LIBRARIES for c in LIBRARIES]
 
 
@@ -33,7 +34,7 @@ async def connected(
 ) -> AsyncIterator[tuple[Ear, Ear, Socket, Socket]]:
     """(server's ear, client's ear, server's socket, client's socket)."""
     there, here = Ear(), Ear()
-    server_library, client_library = (LIBRARIES[name] for name in library)
+    server_library, client_library = SERVERS[library[0]], LIBRARIES[library[1]]
 
     async def accept(request: Request) -> Acceptance:
         return Acceptance(there, **options)
@@ -142,7 +143,7 @@ class TestEveryPair:
                 return Acceptance(there)
 
             path = str(tmp_path / "s.sock")
-            server = await LIBRARIES[library[0]].listen(accept, unix=path)
+            server = await SERVERS[library[0]].listen(accept, unix=path)
             endpoint = Endpoint("ws://engine/a%20b%2Fc?q=1%262", unix=path)
             await LIBRARIES[library[1]].dial(endpoint, here)
             (await here.socket()).send(b"hello")
@@ -158,7 +159,7 @@ class TestEveryPair:
             async def accept(request: Request) -> Refusal:
                 return Refusal(429, b'{"error":"rate_limit"}', {"Retry-After": "3"})
 
-            server = await LIBRARIES[library[0]].listen(accept, host="127.0.0.1")
+            server = await SERVERS[library[0]].listen(accept, host="127.0.0.1")
             with pytest.raises(UpstreamError, match="429") as caught:
                 await LIBRARIES[library[1]].dial(
                     Endpoint(f"ws://127.0.0.1:{port_of(server)}/"), Ear()
@@ -177,7 +178,7 @@ class TestEveryPair:
                 assert request.subprotocols == ("token", "abc")
                 return Acceptance(there, "token", {"x-request-id": "r1"})
 
-            server = await LIBRARIES[library[0]].listen(accept, host="127.0.0.1")
+            server = await SERVERS[library[0]].listen(accept, host="127.0.0.1")
             endpoint = Endpoint(
                 f"ws://127.0.0.1:{port_of(server)}/", {"X-API-Key": "K"}, ("token", "abc")
             )
@@ -234,7 +235,7 @@ def masked(first: int, payload: bytes) -> bytes:
 
 @asynccontextmanager
 async def raw(accept: Accept) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    server = await pico.listen(accept, host="127.0.0.1")
+    server = await pico_door.listen(accept, host="127.0.0.1")
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
     try:
         yield reader, writer

@@ -6,7 +6,7 @@ import pytest
 
 from voxway.errors import LimitError, TooLargeError
 from voxway.events import Audio, Flush, Text
-from voxway.limits import TIERS, Meter, Rates, Slots
+from voxway.limits import TIERS, Meter
 
 NAMES = ("free", "pro", "enterprise")
 
@@ -72,37 +72,7 @@ def test_audio_credit_comes_back_with_time() -> None:
     assert meter.heard(8.0, 2.0) == 0.0
 
 
-def test_requests_are_admitted_by_the_minute_and_each_key_for_itself() -> None:
-    rates = Rates()
-    for _ in range(30):
-        rates.admit("a", 30, 0.0)
-    with pytest.raises(LimitError, match="over 30 requests a minute") as caught:
-        rates.admit("a", 30, 0.5)
-    assert caught.value.retry_after == pytest.approx(1.5)
-    rates.admit("b", 30, 0.5)
-    rates.admit("a", 30, 2.0)
-    with pytest.raises(LimitError):
-        rates.admit("a", 30, 2.0)
-    rates.admit("a", 30, 1000.0)
-
-
 def test_a_tier_counts_http_requests_apart() -> None:
     pro = TIERS["pro"]
     http = pro.for_http()
     assert (http.connections, http.text_chars) == (pro.http_connections, pro.http_text_chars)
-
-
-def test_slots_are_as_many_as_the_tier_has() -> None:
-    slots, pro = Slots(), TIERS["pro"]
-    for _ in range(5):
-        slots.reserve("a", pro)
-    with pytest.raises(LimitError, match="5 concurrent connections"):
-        slots.reserve("a", pro)
-    slots.reserve("b", pro)
-    assert (slots.taken("a"), slots.taken("b"), slots.taken()) == (5, 1, 6)
-    slots.release("a")
-    slots.reserve("a", pro)
-    for _ in range(5):
-        slots.release("a")
-    slots.release("b")
-    assert slots.taken() == 0

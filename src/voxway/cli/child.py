@@ -19,7 +19,7 @@ START_TIMEOUT = 120.0  # seconds: a slow machine reads its models from a cold di
 STOP_TIMEOUT = 8.0
 _SETTINGS = (
     *("VOXWAY_CONFIG", "VOXWAY_ENGINES", "VOXWAY_URL", "VOXWAY_API_KEY"),
-    *("VOXWAY_DATABASE_URL", "VOXWAY_PEPPER"),
+    *("VOXWAY_DATABASE_URL", "VOXWAY_PEPPER", "VOXWAY_REDIS_URL", "VOXWAY_ON_LOSS"),
 )
 
 

@@ -14,7 +14,8 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import structlog
@@ -24,14 +25,19 @@ import uvloop
 from msgspec import Struct
 
 from .. import config, telemetry
+from ..addresses import AddressGuard, networks
 from ..auth import Keys
 from ..client.gateway import is_loopback
 from ..dialling import Dialler
+from ..entrance import Entrance
 from ..errors import ConfigError
 from ..gateway import Gateway
 from ..http import app as http
-from ..net import pico
+from ..net import front, pico_door
+from ..stores.accounts import Accounts
 from ..stores.dictionaries import Dictionaries
+from ..stores.installation import Installation, installation
+from ..stores.limits import Limits, in_memory, in_redis
 from ..supervisor import Supervisor
 
 log = structlog.get_logger("voxway")
@@ -60,9 +66,9 @@ def run(listen: Listen, *, dev: bool, level: str) -> None:
     if bool(listen.cert) != bool(listen.key):
         raise ConfigError("--tls-cert and --tls-key go together")
     settings = config.load(os.environ)
-    keys = settings.api_keys or loopback_key(listen.host, Path(settings.data_dir))
     port = bind(listen.host, listen.port)
-    uvloop.run(serve(listen, port, settings, Keys(keys), dev=dev or settings.dev))
+    work = serve(listen, port, settings, dev=dev or settings.dev)
+    uvloop.run(work, loop_factory=front.Loop)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -86,8 +92,8 @@ def loopback_key(host: str, data_dir: Path) -> dict[str, str]:
     only its owner reads, so that `voxway say` on this machine finds it."""
     if not is_loopback(host):
         raise ConfigError(
-            f"refusing to listen on {host} without keys: anybody could use it. Set "
-            'VOXWAY_API_KEYS="some-key:enterprise", or listen on 127.0.0.1'
+            f"refusing to listen on {host} without keys: nobody could use it. Make one with "
+            "`voxway keys create`, set VOXWAY_API_KEYS=some-key:enterprise, or listen on 127.0.0.1"
         )
     path = data_dir / "local-key"
     if path.exists():
@@ -103,36 +109,58 @@ def loopback_key(host: str, data_dir: Path) -> dict[str, str]:
     return {key: "local"}
 
 
+async def fixed_keys(host: str, settings: config.Settings, here: Installation) -> dict[str, str]:
+    """The keys that need no database: those of the settings or, on loopback, one made here.
+    Raises ConfigError if nobody could come in."""
+    if settings.api_keys:
+        return settings.api_keys
+    if not is_loopback(host) and await here.keys.list():
+        return {}
+    return loopback_key(host, Path(settings.data_dir))
+
+
+def limits_of(settings: config.Settings) -> Limits:
+    """The limits of this process, or those it shares."""
+    if settings.redis_url:
+        return in_redis(settings.redis_url, settings.on_loss, telemetry.limits_incident)
+    return in_memory()
+
+
 async def serve(
-    listen: Listen, bound: socket.socket, settings: config.Settings, keys: Keys, *, dev: bool
+    listen: Listen, bound: socket.socket, settings: config.Settings, *, dev: bool
 ) -> None:
-    """Run everything until a signal comes."""
-    with tempfile.TemporaryDirectory(prefix="voxway-") as directory:
+    """Run everything until a signal comes. Raises ConfigError."""
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(installation(settings, os.environ))
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="voxway-"))
+        database = Path(settings.data_dir) / "voxway.db"
+        dictionaries = stack.enter_context(contextlib.closing(Dictionaries(database)))
+        keys = Keys(await fixed_keys(listen.host, settings, here), settings.tiers)
+        accounts = Accounts(here.keys, keys, settings.tiers)
+        limits = limits_of(settings)
+        guard = AddressGuard(settings.failures_per_minute, settings.sockets_per_address)
+        entrance = Entrance(accounts, limits, guard, networks(settings.trusted_proxies))
         supervisor = Supervisor(settings.engines, Path(directory))
         catalog = config.load_catalog(settings, os.environ, dev=dev)
-        dictionaries = Dictionaries(Path(settings.data_dir) / "voxway.db")
-        gateway = Gateway(keys, catalog, Dialler(supervisor, os.environ), dictionaries=dictionaries)
-        server = Server(
-            uvicorn_config(listen, gateway, services(gateway, supervisor, dictionaries))
-        )
+        dialler = Dialler(supervisor, os.environ, limits)
+        gateway = Gateway(entrance, catalog, dialler, dictionaries=dictionaries)
+        offered = services(gateway, entrance, supervisor, dictionaries, accounts)
+        server = Server(uvicorn_config(listen, gateway, entrance, offered))
         reload_on_hangup(gateway, settings, dev=dev)
-        with contextlib.closing(dictionaries):
-            await run_all(gateway, supervisor, server, bound, settings.drain_seconds)
+        work = (supervisor.run(), limits.run(), accounts.run(gateway.end_keys), gateway.run())
+        await run_all(gateway, work, server, bound, settings.drain_seconds)
 
 
 async def run_all(
     gateway: Gateway,
-    supervisor: Supervisor,
+    work: Sequence[Coroutine[None, None, None]],
     server: Server,
     bound: socket.socket,
     drain: float,
 ) -> None:
     """Serve until a signal comes, and end in order."""
     async with asyncio.TaskGroup() as group:
-        background = [
-            group.create_task(supervisor.run()),
-            group.create_task(gateway.run()),
-        ]
+        background = [group.create_task(each) for each in work]
         serving = group.create_task(server.serve(sockets=[bound]))
         group.create_task(_announce(server, bound))
         await _until_stopped(gateway, server, serving, drain)
@@ -155,7 +183,13 @@ def reload_on_hangup(gateway: Gateway, settings: config.Settings, *, dev: bool) 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-def services(gateway: Gateway, supervisor: Supervisor, dictionaries: Dictionaries) -> http.Services:
+def services(
+    gateway: Gateway,
+    entrance: Entrance,
+    supervisor: Supervisor,
+    dictionaries: Dictionaries,
+    accounts: Accounts,
+) -> http.Services:
     """The gateway as its HTTP side sees it."""
 
     def health() -> http.Health:
@@ -166,26 +200,32 @@ def services(gateway: Gateway, supervisor: Supervisor, dictionaries: Dictionarie
     return http.Services(
         health=health,
         catalog=lambda: gateway.catalog.public(),
-        account=gateway.account,
+        account=entrance.account,
+        admit=entrance.admit,
         visit=gateway.visit,
         converse=gateway.converse,
-        in_use=gateway.in_use,
+        in_use=entrance.in_use,
         dictionaries=dictionaries,
+        accounts=accounts,
     )
 
 
-def uvicorn_config(listen: Listen, gateway: Gateway, offered: http.Services) -> uvicorn.Config:
+def uvicorn_config(
+    listen: Listen, gateway: Gateway, entrance: Entrance, offered: http.Services
+) -> uvicorn.Config:
     return uvicorn.Config(
         http.create(offered),
         host=listen.host,
         port=listen.port,
         ssl_certfile=listen.cert,
         ssl_keyfile=listen.key,
-        ws=pico.uvicorn_door(gateway.accept),
+        http=front.uvicorn_front(entrance),
+        ws=pico_door.uvicorn_door(gateway.accept),
         lifespan="off",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,
+        proxy_headers=False,  # `addresses.caller` reads them, and knows whom to believe
     )
 
 

@@ -74,10 +74,12 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         """Every model of the catalog, and whether it can be used now"""
         return ModelList(tuple(map(listed, services.catalog())))
 
-    @get("/v1/me", guards=[admission.keyed], sync_to_thread=False)
-    def me(request: AnyRequest) -> Me:
+    @get("/v1/me", guards=[admission.keyed])
+    async def me(request: AnyRequest) -> Me:
         """Whose key this is, and its limits"""
         account: Account = request.state.account
-        return Me(account.id, account.tier_name, account.tier, InUse(*services.in_use(account)))
+        return Me(
+            account.id, account.tier_name, account.tier, InUse(*await services.in_use(account))
+        )
 
     return [health, models, catalog, me]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from ..stores.issued import Key, NewKey
 from .errors import wrong_body
 
 AnyRequest = Request[Any, Any, Any]
-AccountOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Account]
+AccountOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Awaitable[Account]]
 
 MAX_BODY = 64 * 1024  # bytes
 DAY = 24 * 60 * 60
@@ -59,8 +59,8 @@ def router(accounts: Accounts, account_of: AccountOf) -> Router:
     """The routes. `account_of` says whose request it is, or raises AuthError."""
 
     # A guard, since it comes before the body is looked at.
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        account_of(connection).check("admin")
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        (await account_of(connection)).check("admin")
 
     @post("/")
     async def create(data: JSONBody[KeyWish]) -> NewKey:

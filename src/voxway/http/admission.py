@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
 from litestar.types import HTTPReceiveMessage, Receive
 
 from ..auth import Account
-from ..errors import TooLargeError
-from ..limits import KIB, Rates, Tier
+from ..errors import LimitError, TooLargeError
+from ..limits import KIB, Standing, Tier
 from .services import Connection, Services, asking
+from .stamp import mark_standing
 
 Bound = Callable[[Tier], int]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 # A character of JSON text takes up to twelve bytes (two escapes of a surrogate pair).
 TEXT_BYTES = 12
@@ -36,26 +38,31 @@ def audio_bound(tier: Tier) -> int:
 class Admission:
     """Guards for routes that need a key."""
 
-    def __init__(self, services: Services, clock: Callable[[], float]) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._clock = clock
-        self._rates = Rates()
 
-    def account(self, connection: Connection) -> Account:
+    async def account(self, connection: Connection) -> Account:
         """Whose request it is, counted. Raises AuthError or LimitError."""
-        account = self._services.account(asking(connection))
-        self._rates.admit(account.id, account.tier.http_requests_per_minute, self._clock())
+        account = await self._services.account(asking(connection))
+        try:
+            standing = await self._services.admit(account)
+        except LimitError as error:
+            most = account.tier.http_requests_per_minute
+            mark_standing(connection.scope, Standing(most, 0, error.retry_after or 0.0))
+            raise
+        mark_standing(connection.scope, standing)
         return account
 
-    def keyed(self, connection: Connection, _: BaseRouteHandler) -> None:
-        """For a route without a body."""
-        connection.state.account = self.account(connection)
+    async def keyed(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """For a route without a body: what a key may ask about itself."""
+        connection.state.account = await self.account(connection)
 
-    def bounded(self, bound: Bound) -> Callable[[Connection, BaseRouteHandler], None]:
-        """For a route with a body of so many bytes at most."""
+    def bounded(self, bound: Bound) -> Guard:
+        """For a route with a body of so many bytes at most, where the gateway works."""
 
-        def guard(connection: Connection, _: BaseRouteHandler) -> None:
-            account = connection.state.account = self.account(connection)
+        async def guard(connection: Connection, _: BaseRouteHandler) -> None:
+            account = connection.state.account = await self.account(connection)
+            account.check("http")
             size = bound(account.tier)
             announced = connection.headers.get("content-length", "")
             if announced.isdecimal() and int(announced) > size:

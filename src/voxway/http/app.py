@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
@@ -21,9 +18,9 @@ from .stamp import Stamped
 __all__ = ["Health", "Services", "create", "routes"]
 
 
-def create(services: Services, clock: Callable[[], float] = time.monotonic) -> Stamped:
+def create(services: Services) -> Stamped:
     """The application."""
-    handlers = routes(services, clock)
+    handlers = routes(services)
     refusals = Refusals(providers.REFUSALS)
     app = Litestar(
         [*handlers, *documents.routes(openapi.document(handlers))],
@@ -39,9 +36,9 @@ def create(services: Services, clock: Callable[[], float] = time.monotonic) -> S
     return Stamped(app)
 
 
-def routes(services: Services, clock: Callable[[], float]) -> list[HTTPRouteHandler | Router]:
+def routes(services: Services) -> list[HTTPRouteHandler | Router]:
     """All that is in the OpenAPI document."""
-    admission = Admission(services, clock)
+    admission = Admission(services)
     handlers: list[HTTPRouteHandler | Router] = [
         *account.routes(services, admission),
         *speaking.routes(services, admission),

@@ -174,7 +174,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         body = await request.body()
         said: BytesBody = _bytes_body(body)
         manner = Plainly(is_wav=isinstance(said.output_format, WavFormat))
-        return _speech(services, request, said, body, manner)
+        return await _speech(services, request, said, body, manner)
 
     @post(SSE, guards=guards, status_code=200)
     async def cartesia_events(request: AnyRequest) -> ASGIApp:
@@ -182,7 +182,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         body = await request.body()
         said: EventsBody = _events_body(body)
         manner = Events(said.context_id or request_id_of(request.scope))
-        return _speech(services, request, said, body, manner)
+        return await _speech(services, request, said, body, manner)
 
     ear = in_dialect("cartesia_stt", native_wire("cartesia_stt", "stt"))
 
@@ -217,7 +217,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
     return [cartesia_bytes, cartesia_events, cartesia_listen]
 
 
-def _speech(
+async def _speech(
     services: Services,
     request: AnyRequest,
     said: BytesBody | EventsBody,
@@ -228,7 +228,7 @@ def _speech(
     visit = arrival(services, request, voice)
     known = type(said).__struct_fields__
     extra = {name: value for name, value in json.decode(body).items() if name not in known}
-    direct = speak(services, visit, read_speech(said, extra), said.transcript)
+    direct = await speak(services, visit, read_speech(said, extra), said.transcript)
     return Speech(direct, manner, cartesia.request_headers(visit.request_id))
 
 

@@ -141,7 +141,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         said: SpeakBody = _body(await request.body())
         if len(said.text) > MAX_TEXT:
             raise TooLargeError(f"text of {len(said.text)} characters is over {MAX_TEXT}")
-        direct = speak(services, visit, options, said.text)
+        direct = await speak(services, visit, options, said.text)
         return Speech(direct, Plainly(is_wav=is_wav), _headers(opening, len(said.text)))
 
     @post(LISTEN, guards=[admission.bounded(audio_bound)], status_code=200)

@@ -298,7 +298,7 @@ async def _spoken(
         language=said.language_code or options.language,
         extra=options.extra | _extra(body),
     )
-    return said, speak(services, visit, options, said.text)
+    return said, await speak(services, visit, options, said.text)
 
 
 def _extra(body: bytes) -> dict[str, Any]:

@@ -212,7 +212,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         manner: Manner = Plainly(is_wav=is_wav)
         if said.stream_format == "sse":
             manner = Events(is_wav=is_wav)
-        return Speech(speak(services, visit, options, said.input), manner, warnings=warnings)
+        return Speech(await speak(services, visit, options, said.input), manner, warnings=warnings)
 
     ear = in_dialect("openai_http", native_wire("openai_http", "stt"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Request, Router, delete, get, post
@@ -18,7 +18,7 @@ from ..stores.dictionaries import Dictionaries, Dictionary, Modes
 from .errors import wrong_body
 
 AnyRequest = Request[Any, Any, Any]
-AccountOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Account]
+AccountOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Awaitable[Account]]
 
 MAX_BODY = 2 * 1024 * 1024  # bytes: a dictionary with all the rules it may have
 
@@ -42,9 +42,9 @@ def router(dictionaries: Dictionaries, account_of: AccountOf) -> Router:
     """The routes. `account_of` says whose request it is, or raises AuthError."""
 
     # A guard, since it comes before the body is looked at.
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         try:
-            connection.state.account_id = account_of(connection).id
+            connection.state.account_id = (await account_of(connection)).id
         except AuthError as error:
             raise AuthError(error.message, code="pronunciation_unauthenticated") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 from ..auth import Account
 from ..catalog import Public
 from ..direct import Direct
+from ..limits import Standing
 from ..net.base import Request as Asking
 from ..routes import Target
 from ..stores.accounts import Accounts
@@ -31,20 +32,23 @@ class Health(Struct, frozen=True):
 
 
 class Visiting(Protocol):
-    """Who asks for what; `wanted` if the URL does not tell. Raises GatewayError."""
+    """What an account asks for; `wanted` if the URL does not tell. Raises GatewayError."""
 
-    def __call__(self, request: Asking, request_id: str, wanted: Target | None = None) -> Visit: ...
+    def __call__(
+        self, request: Asking, request_id: str, account: Account, wanted: Target | None = None
+    ) -> Visit: ...
 
 
 class Services(Struct, frozen=True):
-    """The gateway, as its HTTP side sees it. `account` and `visit` raise GatewayError."""
+    """The gateway, as its HTTP side sees it. All but the first two raise GatewayError."""
 
     health: Callable[[], Health]
     catalog: Callable[[], Sequence[Public]]
-    account: Callable[[Asking], Account]
+    account: Callable[[Asking], Awaitable[Account]]
+    admit: Callable[[Account], Awaitable[Standing]]
     visit: Visiting
-    converse: Callable[[Visit], Direct]
-    in_use: Callable[[Account], tuple[int, int]]
+    converse: Callable[[Visit], Awaitable[Direct]]
+    in_use: Callable[[Account], Awaitable[tuple[int, int]]]
     dictionaries: Dictionaries | None = None
     accounts: Accounts | None = None
 
@@ -57,12 +61,15 @@ def asking(connection: Connection) -> Asking:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return Asking(scope["path"], query, headers)
+    client = scope.get("client")
+    return Asking(scope["path"], query, headers, client[0] if client else "")
 
 
 def arrival(services: Services, connection: Connection, wanted: Target | None = None) -> Visit:
-    """The visit that a request is. Raises GatewayError if it cannot be."""
-    visit = services.visit(asking(connection), request_id_of(connection.scope), wanted)
+    """The visit that a request is, of the account that `Admission` found. Raises GatewayError if
+    it cannot be."""
+    account: Account = connection.state.account
+    visit = services.visit(asking(connection), request_id_of(connection.scope), account, wanted)
     if visit.found.client_key:
         mark_client_key(connection.scope)
     return visit

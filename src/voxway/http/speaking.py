@@ -82,7 +82,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
             encoding="linear16",
             pronunciation=reference(said.pronunciation, "pronunciation"),
         )
-        return Speech(speak(services, visit, options, said.text), Plainly())
+        return Speech(await speak(services, visit, options, said.text), Plainly())
 
     @post("/v1/tts/{model:path}", guards=[guard], status_code=200)
     async def speak_plainly(request: AnyRequest) -> ASGIApp:
@@ -95,7 +95,7 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         options = _options(said, visit, body)
         as_events = "text/event-stream" in request.headers.get("accept", "")
         manner = InEvents() if as_events else Plainly(is_wav=in_wav(said.container))
-        return Speech(speak(services, visit, options, said.text), manner)
+        return Speech(await speak(services, visit, options, said.text), manner)
 
     return [bridge_speak, speak_plainly]
 

@@ -119,11 +119,11 @@ def sse(message: Struct, event: str = "") -> bytes:
     return name + b"data: " + json.encode(message) + b"\n\n"
 
 
-def speak(services: Services, visit: Visit, options: SpeakOptions, text: str) -> Direct:
+async def speak(services: Services, visit: Visit, options: SpeakOptions, text: str) -> Direct:
     """A session that says one text. Raises GatewayError."""
     if not text.strip():
         raise ProtocolError("text: there is nothing to say", param="text")
-    direct = services.converse(visit)
+    direct = await services.converse(visit)
     commands: tuple[Event, ...] = (Start(options), Text(text, partial=False), Flush())
     for command in commands:
         direct.say(command)

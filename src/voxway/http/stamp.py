@@ -9,6 +9,7 @@ from typing import Any
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..asking import request_id_in, stamped
+from ..limits import Standing, rate_headers
 
 CLIENT_KEY = {"x-slng-auth-source": "client_key"}
 
@@ -25,9 +26,14 @@ def mark_client_key(scope: MutableMapping[str, Any] | Scope) -> None:
     scope["state"]["client_key"] = True
 
 
+def mark_standing(scope: MutableMapping[str, Any] | Scope, standing: Standing) -> None:
+    """How the key stands to its rate: the answer will say so."""
+    scope["state"]["standing"] = standing
+
+
 class Stamped:
-    """An application whose every answer carries the id, also those that its framework gives, and
-    whose key the provider was asked with, if it was the client's."""
+    """An application whose every answer carries the id, also those that its framework gives; whose
+    key the provider was asked with, if it was the client's; and how many requests are left."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,8 +50,10 @@ class Stamped:
         async def stamping(message: Message) -> None:
             if message["type"] == "http.response.start":
                 stamps = stamped(request_id) | (CLIENT_KEY if "client_key" in state else {})
+                if "standing" in state:
+                    stamps |= rate_headers(state["standing"])
                 others = [h for h in message["headers"] if h[0].decode().lower() not in stamps]
-                stamp = [(name.encode(), value.encode()) for name, value in stamps.items()]
+                stamp = [(name.lower().encode(), value.encode()) for name, value in stamps.items()]
                 message["headers"] = [*others, *stamp]
             await send(message)
 

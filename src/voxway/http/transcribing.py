@@ -30,5 +30,6 @@ async def transcribe(
     # Nobody sees the partials, but they show the session that work goes on.
     options = structs.replace(options, encoding=encoding, sample_rate=rate, partials=True)
     length = Length(start, AudioFormat(encoding, rate), visit.account.tier.http_audio)
-    session = Session(services.converse(visit), options, length, start, upload.source)
+    direct = await services.converse(visit)
+    session = Session(direct, options, length, start, upload.source)
     return await hear(session, receive, is_streamed=upload.is_streamed, tell=tell)

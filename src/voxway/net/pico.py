@@ -2,7 +2,7 @@
 
 picows has no public call to take over a connection that another server accepted, so its protocol
 class is made by hand here and nowhere else: the version is pinned, and a contract test holds it.
-uvicorn hands an upgrade request to `Door`, which asks `accept` and gives the transport to picows.
+`net.pico_door` has the serving side's upgrade.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from picows import (
     WSAutoPingStrategy,
+    WSCloseCode,
     WSError,
     WSFrame,
     WSListener,
     WSMsgType,
     WSTransport,
-    WSUpgradeResponse,
-    WSUpgradeResponseWithListener,
     ws_connect,
 )
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
@@ -31,14 +29,9 @@ from ..wire.base import Endpoint, Frame
 from .base import (
     CLOSE_TIMEOUT,
     HANDSHAKE_TIMEOUT,
-    MAX_HEAD,
     PING_INTERVAL,
-    Accept,
-    Acceptance,
     Receiver,
-    Refusal,
     UpgradeRefused,
-    parse_head,
 )
 from .unix import tcp_like
 
@@ -57,12 +50,33 @@ CONTINUATION, CONTROL = WSMsgType.CONTINUATION, (WSMsgType.PING, WSMsgType.PONG)
 UPSTREAM_FRAME_BYTES = 16 * 1024 * 1024
 
 
+class Ear:
+    """What picows takes for its logger: nobody else is told that a frame is too large, before
+    picows itself closes with 1009 (2.3.1; tests/net). All else goes to the logger."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def error(self, message: str, *args: Any) -> None:
+        match args:
+            case ((WSCloseCode.MESSAGE_TOO_BIG, _),):
+                self._link.too_large()
+            case _:
+                _quiet.error(message, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_quiet, name)
+
+
 class Link(WSListener):
     """One open connection: `Socket` to its user, listener to picows."""
 
-    def __init__(self, receiver: Receiver, max_message: int) -> None:
+    def __init__(
+        self, receiver: Receiver, max_message: int, oversized: Callable[[], None] | None = None
+    ) -> None:
         self._receiver = receiver
         self._max = max_message
+        self._oversized = oversized
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
         self._parts_size = 0
@@ -98,6 +112,12 @@ class Link(WSListener):
     def resume(self) -> None:
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.underlying_transport.resume_reading()
+
+    def too_large(self) -> None:
+        """A message over the bound was begun: it is said before the connection ends."""
+        if self._oversized is not None and not self._closing:
+            self._oversized()
+        self.close(1009, f"message over {self._max} bytes")
 
     def close_unless_opened(self) -> None:
         """picows says nothing to a listener whose upgrade it refused; its user must hear of it."""
@@ -168,7 +188,8 @@ class Link(WSListener):
         self._parts.append(frame.get_payload_as_bytes())
         self._parts_size += frame.payload_size
         if self._parts_size > self._max:
-            self.close(1009, f"message over {self._max} bytes")
+            self._parts.clear()
+            self.too_large()
         elif frame.fin:
             whole = b"".join(self._parts)
             self._parts, self._parts_size = [], 0
@@ -196,12 +217,13 @@ class Link(WSListener):
         self._cut = loop.call_later(CLOSE_TIMEOUT, transport.disconnect, False)
 
 
-def _protocol(
+def protocol(
     listener_factory: Callable[..., Any],
     max_frame: int,
     ping: bool,
     client: Endpoint | None = None,
     cls: type = WSProtocol,
+    logger: Any = _quiet,
 ) -> Any:
     path = None
     if client is not None:
@@ -211,7 +233,7 @@ def _protocol(
         path,
         client is not None,
         listener_factory,
-        _quiet,
+        logger,
         True,  # disconnect on an exception in a callback
         HANDSHAKE_TIMEOUT,
         ping,
@@ -223,97 +245,6 @@ def _protocol(
         _headers(client) if client else None,
         16 * 1024,
     )
-
-
-class Door(asyncio.Protocol):
-    """One connection before its upgrade: reads the request, asks `accept`, hands over to picows."""
-
-    def __init__(self, accept: Accept) -> None:
-        self._accept = accept
-        self._head = b""
-        self._asked: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HANDSHAKE_TIMEOUT, self._transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        self._head += data
-        if self._asked is None and b"\r\n\r\n" in self._head:
-            # uvicorn makes this object the transport's protocol right after this call, so the
-            # hand-over has to wait for the next turn of the loop in any case.
-            self._asked = asyncio.get_running_loop().create_task(self._ask())
-        elif len(self._head) > MAX_HEAD:
-            self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._asked is not None:
-            self._asked.cancel()
-
-    def eof_received(self) -> None:
-        return None
-
-    def pause_writing(self) -> None: ...
-
-    def resume_writing(self) -> None: ...
-
-    async def _ask(self) -> None:
-        peer = self._transport.get_extra_info("peername")
-        secure = self._transport.get_extra_info("ssl_object") is not None
-        head = self._head.split(b"\r\n\r\n", 1)[0]
-        try:
-            request = parse_head(head, str(peer[0]) if peer else "", secure)
-        except ValueError:
-            self._transport.abort()
-            return
-        verdict = await self._accept(request)
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport.is_closing():
-            if isinstance(verdict, Acceptance):
-                verdict.receiver.closed(1006, "gone before the upgrade")
-            return
-        if isinstance(verdict, Refusal):
-            self._transport.write(_refusal(verdict))
-            self._transport.close()
-        else:
-            self._hand_over(verdict)
-
-    def _hand_over(self, verdict: Acceptance) -> None:
-        link = Link(verdict.receiver, verdict.max_message)
-        protocol = _protocol(lambda _: _answer(verdict, link), verdict.max_message, ping=True)
-        protocol.connection_made(tcp_like(self._transport))
-        self._transport.set_protocol(protocol)
-        self._asked = None
-        data = self._head
-        while data:
-            buffer = protocol.get_buffer(-1)
-            size = min(len(buffer), len(data))
-            buffer[:size] = data[:size]
-            del buffer
-            protocol.buffer_updated(size)
-            data = data[size:]
-        link.close_unless_opened()
-
-
-def _refusal(refusal: Refusal) -> bytes:
-    """The whole answer. picows would make a connection of it first, for twice the time."""
-    lines = [f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in refusal.headers.items()]
-    lines += [f"Content-Length: {len(refusal.body)}", "Connection: close", "\r\n"]
-    return "\r\n".join(lines).encode() + refusal.body
-
-
-def _answer(verdict: Acceptance, link: Link) -> WSUpgradeResponseWithListener:
-    headers = dict(verdict.headers)
-    if verdict.subprotocol is not None:
-        headers["Sec-WebSocket-Protocol"] = verdict.subprotocol
-    accepted = WSUpgradeResponse.create_101_response(headers)
-    return WSUpgradeResponseWithListener(accepted, link)
 
 
 class _UnixProtocol(WSProtocol):  # type: ignore[misc]
@@ -346,12 +277,12 @@ async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
                 extra_headers=_headers(endpoint),
             )
         else:
-            make = lambda: _protocol(  # noqa: E731 - asyncio wants a factory
+            make = lambda: protocol(  # noqa: E731 - asyncio wants a factory
                 lambda *_: link, UPSTREAM_FRAME_BYTES, True, endpoint, _UnixProtocol
             )
             loop = asyncio.get_running_loop()
-            _, protocol = await loop.create_unix_connection(make, endpoint.unix)
-            await protocol.wait_until_handshake_complete()
+            _, dialled = await loop.create_unix_connection(make, endpoint.unix)
+            await dialled.wait_until_handshake_complete()
     except WSError as error:
         raise refused_by(error) from error
     except OSError as error:
@@ -371,22 +302,3 @@ def refused_by(error: WSError) -> UpstreamError:
         return UpstreamError(detail, code="backend_connection_failed")
     body, retry_after = getattr(error, "raw_body", None), response.headers.get("Retry-After")
     return UpgradeRefused(int(response.status), body or b"", retry_after)
-
-
-async def listen(
-    accept: Accept, *, unix: str | None = None, host: str = "", port: int = 0
-) -> asyncio.Server:
-    """Serve WebSockets without HTTP beside them, as an engine worker does."""
-    loop = asyncio.get_running_loop()
-    if unix is not None:
-        return await loop.create_unix_server(lambda: Door(accept), unix)
-    return await loop.create_server(lambda: Door(accept), host, port)
-
-
-def uvicorn_door(accept: Accept) -> Any:
-    """uvicorn's `ws` setting: what it makes, like a class, for each upgrade request."""
-
-    def make(**_: Any) -> Door:
-        return Door(accept)
-
-    return make

@@ -19,7 +19,7 @@ from ..engines import load
 from ..engines.base import Ear, Voice
 from ..errors import ConfigError
 from ..guard import Guarded
-from ..net import pico
+from ..net import pico, pico_door
 from ..net.base import Acceptance, Receiver, Refusal, Request
 from .hearing import HearingSession
 from .line import Turns
@@ -86,9 +86,9 @@ async def serve(
     host = host_for(model, streams)
     if isinstance(listening, str):
         remove(listening)
-        server = await pico.listen(host.accept, unix=listening)
+        server = await pico_door.listen(host.accept, unix=listening)
     else:
-        server = await pico.listen(host.accept, host=listening[0], port=listening[1])
+        server = await pico_door.listen(host.accept, host=listening[0], port=listening[1])
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
+from ...config import OnLoss as OnLoss
 from ...errors import GatewayError
 from ...limits import MINUTE, Standing
 from .line import Away, Call, Observer
@@ -24,8 +25,6 @@ from .memory import (
     slots_used_up,
 )
 from .scripts import ADMIT, GIVE_BACK, GRANT, RELEASE, RENEW, RESERVE, TAKEN
-
-OnLoss = Literal["fail_open", "fail_closed", "local"]
 
 RENEWED = 500  # leases in one call, so that Redis never works long at one
 CREDIT = 5.0  # seconds in which what was reserved of a budget is spent, or given back
