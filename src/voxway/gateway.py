@@ -54,7 +54,7 @@ def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
     brief = Brief(
         identity,
         found.model,
-        notices=(substituted(found),) if found.is_substitute else (),
+        notices=visit.notices,
         is_lenient=found.is_substitute or is_foreign,
         closes_on_bad_start=visit.wanted.style.is_bridge or native is not None,
         quiet=native.quiet if native is not None else 0.0,
@@ -153,7 +153,11 @@ class Gateway:
             wanted.kind, wanted.model, wishes.place, byok=bool(wishes.provider_key)
         )
         account.check(wanted.kind, found.asked)
-        return Visit(wanted, found, account, request_id, wishes, request.parameter("language"))
+        notices = [substituted(found)] if found.is_substitute else []
+        if native is not None:
+            notices += repeated(native.names_model, request)
+        language = request.parameter("language")
+        return Visit(wanted, found, account, request_id, wishes, language, notices=tuple(notices))
 
     async def converse(self, visit: Visit) -> Direct:
         """A session without a socket, for an HTTP request. Raises GatewayError."""
@@ -257,6 +261,13 @@ def finder(dictionaries: Dictionaries, account_id: str) -> Find:
         return await dictionaries.rewriter(account_id, reference.name, reference.dictionary_id)
 
     return find
+
+
+def repeated(name: str, request: Request) -> list[Warning]:
+    """What a client is told that names its model more than once, as nobody means to."""
+    count = sum(each == name for each, _ in request.query)
+    message = f"{name} stands {count} times in the URL: the first one counts"
+    return [Warning("ignored", message, name)] if count > 1 else []
 
 
 def substituted(found: Found) -> Warning:

@@ -9,12 +9,13 @@ from msgspec import Struct, structs
 from .asking import Asked
 from .auth import Account
 from .catalog import Found
-from .events import Usage
+from .events import Event, Usage
 from .routes import Target
 
 
 class Visit(Struct, frozen=True):
-    """All that is known of a session before it begins. `language` is the URL's."""
+    """All that is known of a session before it begins. `language` is the URL's; the client is told
+    of the `notices` when the session is ready."""
 
     wanted: Target
     found: Found
@@ -23,6 +24,7 @@ class Visit(Struct, frozen=True):
     asked: Asked
     language: str | None = None
     context_id: str = ""
+    notices: tuple[Event, ...] = ()
 
     def log(self, tag: str, usage: Usage) -> dict[str, Any]:
         """What the log and the usage record say about it; `tag` is the conversation's name."""

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct, structs
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from ..auth import Account
 from ..catalog import Public
@@ -15,6 +16,7 @@ from .admission import Admission
 from .services import Health, Services
 
 AnyRequest = Request[Any, Any, Any]
+METRICS = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Listed(Public, frozen=True, kw_only=True):
@@ -82,4 +84,9 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
             account.id, account.tier_name, account.tier, InUse(*await services.in_use(account))
         )
 
-    return [health, models, catalog, me]
+    @get("/metrics", guards=[admission.keyed], sync_to_thread=False, media_type=METRICS)
+    def metrics() -> bytes:
+        """What is counted, for Prometheus"""
+        return generate_latest()
+
+    return [health, models, catalog, me, metrics]
