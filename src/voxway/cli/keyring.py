@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +13,8 @@ from msgspec import Struct, structs
 
 from .. import config
 from ..auth import Scopes
-from ..errors import ConfigError, ProtocolError
+from ..errors import ConfigError
+from ..moments import ahead, period
 from . import models
 from .extras import missing
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ..stores.issued import IssuedKeys, Key, NewKey
 
 T = TypeVar("T")
-
-PERIOD = re.compile(r"(\d{1,4})([mhdw])")
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Wish(Struct, frozen=True):
@@ -41,7 +38,7 @@ class Wish(Struct, frozen=True):
 def create(wish: Wish, *, json: bool) -> None:
     """Make a key and show it. Raises ProtocolError."""
     scopes = Scopes(wish.models or Scopes().models, frozenset(wish.uses) or Scopes().uses)
-    expires = _moment(wish.expires) if wish.expires else None
+    expires = ahead(wish.expires, datetime.now(UTC), "expires") if wish.expires else None
     new = _run(lambda keys: keys.create(wish.organisation, wish.name, wish.tier, scopes, expires))
     _tell_new(new, json=json)
 
@@ -80,8 +77,8 @@ def revoke(name: str, *, json: bool) -> None:
 
 def rotate(name: str, grace: str, *, json: bool) -> None:
     """Make a key in place of another and show it."""
-    period = _period(grace) if grace else timedelta()
-    new = _run(lambda keys: keys.rotate(name, period))
+    goes_on = period(grace) if grace else timedelta()
+    new = _run(lambda keys: keys.rotate(name, goes_on))
     _tell_new(new, json=json)
 
 
@@ -130,27 +127,6 @@ def _named(key: Key) -> str:
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"
-
-
-def _moment(text: str) -> datetime:
-    """A day, a moment, or a while from now. Without a zone it is UTC."""
-    if PERIOD.fullmatch(text):
-        return datetime.now(UTC) + _period(text)
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ProtocolError(
-            f"expires {text[:100]!r} is neither a while, as 30d, nor a day, as 2030-12-31",
-            param="expires",
-        ) from None
-
-
-def _period(text: str) -> timedelta:
-    found = PERIOD.fullmatch(text)
-    if found is None:
-        raise ProtocolError(f"{text[:100]!r} is no while: say it as 90m, 12h, 30d or 4w")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def _run(work: Callable[[IssuedKeys], Awaitable[T]]) -> T:
