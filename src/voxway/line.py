@@ -16,6 +16,7 @@ from msgspec import structs
 from .audio.formats import AudioFormat
 from .audio.slicing import MAX_PIECE, Framer
 from .converting import Heard, Spoken, Stamped, plan
+from .ear import Ear
 from .errors import GatewayError
 from .events import (
     Audio,
@@ -33,14 +34,14 @@ from .events import (
     Text,
 )
 from .guard import Guarded, contained
-from .net.base import Receiver, Socket
+from .net.base import Receiver
 from .peers import Side, Way
 from .session.pace import Dial, HangUp, Lose, Pacer, Say, Step, Tell
 from .session.pace_hearing import HearingPacer
 from .session.pace_speech import SpeechPacer
 from .session.tts import OF_AN_UTTERANCE
 from .stage import Stage
-from .wire.base import Codec, Frame, decode
+from .wire.base import Codec
 from .wire.policies import Policy
 
 # What may wait for the upstream to open: half a minute of 16 kHz audio.
@@ -65,7 +66,7 @@ class Line:
         self._side = side
         self._clock = clock
         self._pacer = _pacer(way, self.plan.backend)
-        self._ear: _Ear | None = None
+        self._ear: Ear | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._was_open = False
         self._is_paused = self._is_behind = False  # by the client, by our own work
@@ -257,7 +258,7 @@ class Line:
 
     def _receiver(self, codec: Codec, policy: Policy) -> Receiver:
         self._pacer.adopt(policy)
-        self._ear = _Ear(self, codec)
+        self._ear = Ear(self, codec)
         return Guarded(self._ear, "upstream")
 
     def _broke(self) -> None:
@@ -331,7 +332,7 @@ class Line:
             else:
                 self._side.from_upstream(whole, epoch)
 
-    def closed(self, code: int) -> None:
+    def closed(self, code: int, reason: str) -> None:
         self._ear = None
         self._fill("socket", False)
         for framer in self._framers.values():
@@ -340,58 +341,6 @@ class Line:
 
     def writable(self, writable: bool) -> None:
         self._fill("socket", not writable)
-
-
-class _Ear:
-    """Receiver of one socket of a line, for as long as the line wants it."""
-
-    def __init__(self, line: Line, codec: Codec) -> None:
-        self._line: Line | None = line
-        self._codec = codec
-        self._socket: Socket | None = None
-
-    def say(self, event: Event) -> None:
-        if self._socket is not None:
-            for frame in self._codec.encode(event):
-                self._socket.send(frame)
-
-    def pause(self) -> None:
-        if self._socket is not None:
-            self._socket.pause()
-
-    def resume(self) -> None:
-        if self._socket is not None:
-            self._socket.resume()
-
-    def leave(self) -> None:
-        """Part politely: sessions that linger count against the provider's limits."""
-        self._line = None
-        if self._socket is not None:
-            self.say(Finish(abort=True))
-            self._socket.close()
-
-    def opened(self, socket: Socket) -> None:
-        self._socket = socket
-        if self._line is None:
-            socket.close()
-        else:
-            self._line.opened()
-
-    def frame(self, frame: Frame) -> None:
-        for event in decode(self._codec, frame):
-            if self._line is None:
-                return
-            self._line.event(event)
-
-    def writable(self, writable: bool) -> None:
-        if self._line is not None:
-            self._line.writable(writable)
-
-    def closed(self, code: int, reason: str) -> None:
-        was_open, self._socket = self._socket is not None, None
-        line, self._line = self._line, None
-        if line is not None and was_open:  # else whoever dials hears of it
-            line.closed(code)
 
 
 def _pacer(way: Way, format: AudioFormat) -> Pacer:

@@ -108,6 +108,11 @@ class Pacer(Protocol):
         ...
 
 
+def delays(*, retries: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """LOST and FULL, or for whoever comes back in a way of its own: none."""
+    return (LOST, FULL) if retries else ((), ())
+
+
 class Setbacks:
     """What went wrong in a row, and when it may be tried again."""
 

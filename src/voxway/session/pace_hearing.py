@@ -25,8 +25,6 @@ from ..events import (
 )
 from ..wire.policies import Policy
 from .pace import (
-    FULL,
-    LOST,
     TIMED_OUT,
     Dial,
     Door,
@@ -36,6 +34,7 @@ from .pace import (
     Setbacks,
     Step,
     Tell,
+    delays,
     may_pass,
 )
 from .tape import Tape
@@ -51,11 +50,12 @@ class HearingPacer:
     """One recognizer's socket.
 
     Times in what it tells are those of the client's audio, however often the socket was opened
-    and whatever silence was put in.
+    and whatever silence was put in. Without `retries`, what goes wrong is told at once.
     """
 
-    def __init__(self, policy: Policy, format: AudioFormat) -> None:
+    def __init__(self, policy: Policy, format: AudioFormat, *, retries: bool = True) -> None:
         self._policy = policy
+        self._at_lost, self._at_full = delays(retries=retries)
         self._format = format
         self._options = ListenOptions()
         self._door = Door.SHUT
@@ -153,7 +153,7 @@ class HearingPacer:
         if self._is_finishing and self._policy.ends_itself and code == 1000:
             yield from self._end(Ended("closed"))
         elif not self._is_ready or (self._is_busy() and not is_resting):
-            if self._is_lossy(now) or not self._setbacks.another(LOST, now):
+            if self._is_lossy(now) or not self._setbacks.another(self._at_lost, now):
                 yield from self.lose(f"the backend closed the connection ({code})")
             else:
                 yield from self._want(now)
@@ -269,7 +269,8 @@ class HearingPacer:
     def _failed(self, failed: Failed, now: float) -> Iterator[Step]:
         if failed.code in TIMED_OUT:
             return  # its close follows
-        if may_pass(failed) and not self._is_lossy(now) and self._setbacks.another(FULL, now):
+        is_passing = may_pass(failed) and not self._is_lossy(now)
+        if is_passing and self._setbacks.another(self._at_full, now):
             yield from self._hang_up()
             self._is_wanted = self._is_busy() or not self._is_ready
         else:

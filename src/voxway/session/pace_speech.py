@@ -29,8 +29,6 @@ from ..events import (
 from ..wire.policies import Policy
 from .lane import Lane, Lingering
 from .pace import (
-    FULL,
-    LOST,
     TIMED_OUT,
     Budget,
     Dial,
@@ -41,6 +39,7 @@ from .pace import (
     Setbacks,
     Step,
     Tell,
+    delays,
     may_pass,
     pieces,
 )
@@ -49,10 +48,11 @@ UNUSED = 30.0  # seconds that a socket without any context is kept for the next 
 
 
 class SpeechPacer:
-    """One socket's worth of contexts."""
+    """One socket's worth of contexts. Without `retries`, what goes wrong is told at once."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, retries: bool = True) -> None:
         self._policy = policy
+        self._at_lost, self._at_full = delays(retries=retries)
         self._lanes: dict[str, Lane] = {}
         self._lingering = Lingering()
         self._door = Door.SHUT
@@ -161,7 +161,7 @@ class SpeechPacer:
                 return
             else:
                 lane.retry()
-        if was_wanted and self._is_wanted() and not self._setbacks.another(LOST, now):
+        if was_wanted and self._is_wanted() and not self._setbacks.another(self._at_lost, now):
             yield from self.lose(message)
         else:
             yield from self._pump(now)
@@ -201,7 +201,7 @@ class SpeechPacer:
         lanes = [one] if one is not None else list(self._lanes.values())
         setbacks = one.setbacks if one is not None else self._setbacks
         is_heard = any(each.said and each.is_heard for each in lanes)
-        if is_heard or not may_pass(failed) or not setbacks.another(FULL, now):
+        if is_heard or not may_pass(failed) or not setbacks.another(self._at_full, now):
             yield Tell(failed, lane.epoch if lane is not None else 0)
             return
         if one is None:
