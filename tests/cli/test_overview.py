@@ -22,7 +22,7 @@ from cli.conftest import BOUND, Shell
 from voxway.cli.demo import NEEDED
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("serve", "keys", "certs", "say", "transcribe", "models", "demo", "engine")
+COMMANDS = ("serve", "keys", "usage", "certs", "say", "transcribe", "models", "demo", "engine")
 
 
 def test_help_is_quick_and_names_every_command(shell: Shell) -> None:
@@ -50,7 +50,9 @@ def test_what_a_command_asks_to_be_installed_is_what_the_extras_install() -> Non
         assert re.search(rf"\b{package}\b", installed), f"no extra installs {module}"
 
 
-@pytest.mark.parametrize("command", ["say", "transcribe", "models", "demo", "serve", "certs"])
+@pytest.mark.parametrize(
+    "command", ["say", "transcribe", "models", "demo", "serve", "certs", "usage"]
+)
 def test_help_of_a_command_has_an_example(shell: Shell, command: str) -> None:
     shown = shell.ok(command, "--help")
     assert re.search(rf"voxway {command}(?! \[OPTIONS\])", shown)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -13,15 +14,19 @@ from msgspec import Struct, structs
 
 from .. import config
 from ..auth import Scopes
-from ..errors import ConfigError
+from ..errors import ConfigError, ProtocolError
 from ..moments import ahead, period
+from ..usage import MICRO, money
 from . import models
 from .extras import missing
 
 if TYPE_CHECKING:
+    from ..stores.installation import Installation
     from ..stores.issued import IssuedKeys, Key, NewKey
+    from ..stores.spending import Standing
 
 T = TypeVar("T")
+MOST = 10**12 * MICRO  # that can be a limit
 
 
 class Wish(Struct, frozen=True):
@@ -129,15 +134,67 @@ def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"
 
 
+def limit(organisation: str, amount: str, *, json: bool) -> None:
+    """Let organisations spend so much a month, or say how they stand."""
+    from ..stores import spending
+
+    if amount:
+        most = None if amount == "none" else _amount(amount)
+        at_home(lambda here: spending.set_limit(here.database, organisation, most))
+    found = at_home(lambda here: spending.standings(here.database, organisation))
+    if json:
+        models.print_json([_standing(each) for each in found])
+    elif found:
+        models.show(LIMITS, map(limit_row, found), LIMITS[1:])
+    else:
+        typer.echo("voxway: no organisations here; `voxway keys create` makes one", err=True)
+
+
+LIMITS = ("organisation", "spent this month", "limit")
+
+
+def limit_row(standing: Standing) -> tuple[str, ...]:
+    limit = "none" if standing.limit is None else money(standing.limit)
+    return standing.organisation, money(standing.spent), limit
+
+
+def _standing(standing: Standing) -> dict[str, object]:
+    """Amounts as they are told everywhere else."""
+    limit = None if standing.limit is None else standing.limit / MICRO
+    return {
+        "organisation": standing.organisation,
+        "spent": standing.spent / MICRO,
+        "limit": limit,
+    }
+
+
+def _amount(text: str) -> int:
+    try:
+        amount = Decimal(text) * MICRO
+        is_amount = 0 <= amount <= MOST and amount == int(amount)
+    except InvalidOperation:  # no number, or one that is none
+        is_amount = False
+    if not is_amount:
+        raise ProtocolError(
+            f"{text[:40]!r} is no amount: say it as 250 or 99.50, or `none`", param="amount"
+        )
+    return int(amount)
+
+
 def _run(work: Callable[[IssuedKeys], Awaitable[T]]) -> T:
     """Do something with the keys of this installation. Raises GatewayError."""
+    return at_home(lambda here: work(here.keys))
+
+
+def at_home(work: Callable[[Installation], Awaitable[T]]) -> T:
+    """Do something with what is kept here. Raises GatewayError."""
     if lacking := missing("alembic", "aiosqlite"):
-        raise ConfigError(f"keys need {lacking}: pip install 'voxway[server]'")
+        raise ConfigError(f"this needs {lacking}: pip install 'voxway[server]'")
 
     async def main() -> T:
         from ..stores.installation import installation
 
         async with installation(config.load(os.environ), os.environ) as here:
-            return await work(here.keys)
+            return await work(here)
 
     return asyncio.run(main())

@@ -19,6 +19,7 @@ app = typer.Typer(
     \b
     voxway keys create acme --tier pro --expires 30d
     voxway keys list
+    voxway keys limit acme 250
     """,
 )
 
@@ -117,3 +118,29 @@ def rotate(
     from . import keyring
 
     keyring.rotate(key, grace, json=json)
+
+
+@app.command()
+def limit(
+    organisation: Annotated[
+        str, typer.Argument(metavar="ORGANISATION", help="Whom; all of them if left out.")
+    ] = "",
+    amount: Annotated[
+        str,
+        typer.Argument(metavar="AMOUNT", help="A month, in the currency of your prices; or none."),
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Bound what an organisation may spend in a month (UTC), or show what it has spent.
+
+    Reckoned by the prices in the catalog. Who has spent it all is refused (quota_exceeded) within
+    a second; what is open goes on.
+
+    \b
+    voxway keys limit acme 250
+    voxway keys limit acme none
+    voxway keys limit
+    """
+    from . import keyring
+
+    keyring.limit(organisation, amount, json=json)

@@ -1,5 +1,5 @@
-"""The command line: `voxway serve`, `keys`, `certs`, `say`, `transcribe`, `models`, `demo`,
-`engine`.
+"""The command line: `voxway serve`, `keys`, `usage`, `certs`, `say`, `transcribe`, `models`,
+`demo`, `engine`.
 
 Each command is a file of its own, imported when it is called, so that `--help` stays quick.
 """
@@ -7,7 +7,7 @@ Each command is a file of its own, imported when it is called, so that `--help` 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -198,6 +198,42 @@ def models(
         command.check(json=json)
     else:
         command.run(find_gateway(url, key, ca), json=json)
+
+
+@app.command()
+def usage(
+    by: Annotated[
+        str,
+        typer.Option(
+            help="Add up by these, in this order: day, key, model, organisation, agent, tag, "
+            "account, provider, asked, task, kind, outcome. Empty: all together."
+        ),
+    ] = "day,model",
+    since: Annotated[
+        str, typer.Option(help="From this day (UTC) or moment on, or as long ago as 12h, 30d, 4w.")
+    ] = "30d",
+    until: Annotated[str, typer.Option(help="Up to this day, and all of it. [default: now]")] = "",
+    organisation: Annotated[str, typer.Option(help="Of this one only.")] = "",
+    account: Annotated[str, typer.Option(help="Of this one only.")] = "",
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to show it.")
+    ] = "table",
+) -> None:
+    """Show what was used: sessions, characters, audio, and what it costs by your prices.
+
+    Works on the gateway's own database (VOXWAY_DATA_DIR or VOXWAY_DATABASE_URL), whether a gateway
+    is running or not. A session counts for the day on which it was opened; one that is open counts
+    as of half a minute ago at most. Times are seconds, `ttfa` the mean time to the first audio or
+    transcript.
+
+    \b
+    voxway usage
+    voxway usage --by key,model --since 2026-11-01 --until 2026-11-30
+    voxway usage --by organisation,day --since 90d --format csv > usage.csv
+    """
+    from . import usage as command
+
+    command.run(command.Wish(by, since, until, organisation, account), form)
 
 
 @app.command()

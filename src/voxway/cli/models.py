@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 import typer
@@ -35,8 +35,10 @@ def print_json(value: object) -> None:
 COLUMNS = ("model", "kind", "languages", "voices", "rates", "encodings", "capabilities")
 
 
-def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table; for a pipe so wide that no line breaks."""
+def show(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[str] = ()
+) -> None:
+    """A table; for a pipe so wide that no line breaks. Columns of `numbers` are set right."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -44,6 +46,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
+        column.justify = "right" if column.header in numbers else "left"
     table.columns[0].no_wrap = True
     for cells in rows:
         table.add_row(*cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import ProtocolError
+from ..moments import back
 from ..usage import MICRO
 from .database import Database
 from .issued import KEYS
@@ -42,6 +43,21 @@ class Question(Struct, frozen=True, kw_only=True):
     account: str = ""
     organisation: str = ""
     most: int | None = None  # lines
+
+
+def question(by: str, since: str, until: str) -> Question:
+    """What is asked for, as people write it: names with commas, and days, moments or whiles ago.
+    Raises ProtocolError."""
+    now = datetime.now(UTC)
+    names = tuple(dict.fromkeys(filter(None, by.replace(",", " ").split())))
+    for name in names:
+        if name not in BY:
+            raise ProtocolError(f"by {name[:40]!r} is not one of {', '.join(BY)}", param="by")
+    start = back(since, now, "since") if since else None
+    end = back(until, now, "until", is_end=True) if until else None
+    if start and end and start >= end:
+        raise ProtocolError("until is not after since: no time is left", param="until")
+    return Question(by=names, since=start, until=end)
 
 
 class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,18 +96,15 @@ class Report(Struct, frozen=True):
 
 
 async def report(database: Database, question: Question) -> Report:
-    """Add it up. Raises ProtocolError for what it cannot be added up by, or for too many lines."""
-    for name in question.by:
-        if name not in BY:
-            raise ProtocolError(f"{name[:40]!r} is not one of {', '.join(BY)}", param="by")
+    """Add it up. Raises ProtocolError for too many lines."""
     async with database.reading() as connection:
         total = (await _lines(connection, question, ()))[0]
-        lines = await _lines(connection, question, tuple(dict.fromkeys(question.by)))
+        lines = await _lines(connection, question, question.by) if question.by else []
     if question.most is not None and len(lines) > question.most:
         raise ProtocolError(
-            f"that is over {question.most} lines: ask for less time, or by less", param="by"
+            f"over {question.most} lines: ask for less time, or by less", param="by"
         )
-    return Report(tuple(lines) if question.by else (), total)
+    return Report(tuple(lines), total)
 
 
 async def _lines(connection: AsyncConnection, question: Question, by: Sequence[str]) -> list[Line]:
