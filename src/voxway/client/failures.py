@@ -35,6 +35,32 @@ CLASSES: dict[str, type[GatewayError]] = {
 }
 
 
+# What a refusal's status means where its body is not ours.
+STATUSES = {
+    400: "config_error",
+    401: "auth_error",
+    402: "quota_exceeded",
+    403: "forbidden",
+    429: "rate_limit",
+    503: "not_ready",
+}
+# What a close means that gives no reason of ours. All other codes are the network's doing.
+CLOSES = {
+    1001: "draining",
+    1002: "invalid_request",
+    1003: "invalid_request",
+    1007: "invalid_request",
+    1008: "invalid_request",
+    1009: "payload_too_large",
+    1011: "backend_error",
+    1012: "draining",
+    1013: "not_ready",
+    4000: "auth_error",
+    4001: "rate_limit",
+    4002: "payload_too_large",
+}
+
+
 class UnreachableError(UpstreamError):
     """No gateway answers at that address."""
 
@@ -66,8 +92,22 @@ def refused(status: int, body: bytes, retry_after: float | None = None) -> Gatew
     try:
         told = _refusal(body)
     except msgspec.DecodeError:
-        return UnreachableError(f"what answers there is no voxway gateway (HTTP status {status})")
+        return _refused_by_another(status, retry_after)
     return failure(told.code, told.message, param=told.param, retry_after=retry_after)
+
+
+def _refused_by_another(status: int, retry_after: float | None) -> GatewayError:
+    message = f"refused with HTTP status {status}, not by a voxway gateway"
+    if status in STATUSES:
+        return failure(STATUSES[status], message, retry_after=retry_after)
+    return UnreachableError(message)
+
+
+def closed(code: int, reason: str) -> GatewayError:
+    """The exception for a connection that the server closed while it was wanted."""
+    message = f"the server closed the connection ({f'{code} {reason}'.strip()})"
+    known = reason if reason in RULES else CLOSES.get(code, UnreachableError.code)
+    return failure(known, message)
 
 
 def failed(event: Failed) -> GatewayError:

@@ -259,8 +259,13 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     return headers
 
 
-async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
-    """Connect and hand the socket to `receiver.opened`. Raises UpstreamError if that fails."""
+async def dial(
+    endpoint: Endpoint, receiver: Receiver, ssl: Any = None, heartbeat: float = PING_INTERVAL
+) -> None:
+    """Connect and hand the socket to `receiver.opened`. Raises UpstreamError if that fails.
+
+    A peer that says nothing for `heartbeat` seconds is pinged, and has as many to answer.
+    """
     link = Link(receiver, UPSTREAM_FRAME_BYTES)
     try:
         if endpoint.unix is None:
@@ -271,8 +276,8 @@ async def dial(endpoint: Endpoint, receiver: Receiver, ssl: Any = None) -> None:
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
                 logger_name=_quiet,
                 enable_auto_ping=True,
-                auto_ping_idle_timeout=PING_INTERVAL,
-                auto_ping_reply_timeout=PING_INTERVAL,
+                auto_ping_idle_timeout=heartbeat,
+                auto_ping_reply_timeout=heartbeat,
                 max_frame_size=UPSTREAM_FRAME_BYTES,
                 extra_headers=_headers(endpoint),
             )

@@ -1,0 +1,399 @@
+"""The connection of one session, and the one after it: dialled, watched, lost and dialled again.
+
+A pacer stands between it and the socket, as in the gateway: it knows what the server needs, when to
+leave and when to come back. What is lost nevertheless is tried again by the schedule; its owner
+then says again what was not heard. Nothing is said before the server is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, assert_never
+
+from msgspec import Struct
+
+from ..ear import Ear
+from ..errors import GatewayError, UpstreamError
+from ..events import Audio, Event, Failed, Malformed, Options, Ready, Start
+from ..net import pico
+from ..net.base import PING_INTERVAL, Socket, UpgradeRefused
+from ..session.pace import Dial, HangUp, Lose, Pacer, Say, Step, Tell
+from ..wire.base import Frame
+from . import failures, notices
+from .failures import UnreachableError
+from .notices import Notice, State
+from .reconnect import TELNYX, Backoff, Retry
+from .service import Route
+
+CONNECT_TIMEOUT = READY_TIMEOUT = 10.0  # seconds
+TICK = 0.25  # seconds
+GONE_TIMEOUT = 5.0  # seconds for all sockets to be closed
+
+
+class Manner(Struct, frozen=True):
+    """How connections are kept. `heartbeat`: after so many seconds without a word the server is
+    pinged, and after as many without an answer it is taken for lost. `on_notice` is called on the
+    loop, a little after."""
+
+    retry: Retry = TELNYX
+    heartbeat: float = PING_INTERVAL
+    on_notice: Callable[[Notice], None] | None = None
+
+
+class Owner(Protocol):
+    """The session that has it."""
+
+    def pacer(self) -> Pacer:
+        """A new one, for a new connection."""
+        ...
+
+    def began(self, ready: Ready) -> None:
+        """Speak now: nothing that was said on an earlier connection is known on this one."""
+        ...
+
+    def told(self, event: Event, epoch: int) -> None: ...
+
+    def lost(self) -> None:
+        """The connection is gone; there will be another."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """There will be none."""
+        ...
+
+    def writable(self) -> None:
+        """There is room again for what is sent."""
+        ...
+
+    def tick(self, now: float) -> None: ...
+
+
+class Lifeline:
+    """See the module. All of it runs on one loop; `error` says why it is closed, if it was not
+    our wish."""
+
+    def __init__(self, route: Route, options: Options, owner: Owner, manner: Manner) -> None:
+        self.state = State.RESTING
+        self.error: BaseException | None = None
+        self.is_writable = False
+        self._route = route
+        self._options = options
+        self._owner = owner
+        self._manner = manner
+        self._backoff = Backoff(manner.retry)
+        self._pacer: Pacer | None = None
+        self._steps: deque[Step] = deque()
+        self._is_performing = self._has_begun = False
+        self._ear: Ear | None = None
+        self._sockets: set[_Socket] = set()
+        self._dialling: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._called_at = self._opened_at = 0.0
+        self._news = asyncio.Event()
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state is State.CLOSED
+
+    def open(self) -> None:
+        """Begin. Whether it succeeds is told to the owner."""
+        self._loop = asyncio.get_running_loop()
+        self._ticking = self._loop.call_later(TICK, self._tick)
+        self._begin()
+
+    def say(self, event: Event) -> None:
+        """Give the server a command, at once or when the pacer thinks fit."""
+        if self._pacer is None:
+            return
+        now = self._loop.time()
+        if isinstance(event, Audio) and self._ear is not None and self._pacer.passes(event, now):
+            self._ear.say(event)
+        else:
+            self._perform(self._pacer.command(event, now))
+
+    def lose(self, error: GatewayError) -> None:
+        """Take the connection for lost, though its socket does not say so."""
+        if self._pacer is not None:
+            self._lost(error)
+
+    def stop(self) -> None:
+        """End it; `close` waits for that."""
+        self._finish()
+
+    async def wait_for(self, *states: State) -> None:
+        """Until it is in one of these states, or closed. Raises what closed it."""
+        while self.state not in states:
+            if self.error is not None:
+                raise self.error
+            if self.is_closed:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def close(self) -> None:
+        """End it, and wait until nothing of it is left."""
+        self._finish()
+        if self._dialling is not None:
+            self._dialling.cancel()
+            await asyncio.wait({self._dialling})
+        if gone := [asyncio.create_task(socket.gone.wait()) for socket in self._sockets]:
+            _, late = await asyncio.wait(gone, timeout=GONE_TIMEOUT)
+            for task in late:
+                task.cancel()
+
+    def note(self, notice: Notice) -> None:
+        """Tell whoever wants to know, later: what they do is not to disturb us."""
+        if self._manner.on_notice is not None:
+            self._loop.call_soon(self._manner.on_notice, notice)
+
+    # From one connection to the next
+
+    def _begin(self) -> None:
+        with self._care():
+            self._again = None
+            self._has_begun = False
+            self._pacer = self._owner.pacer()
+            self._perform(self._pacer.command(Start(self._options), self._loop.time()))
+
+    def _lost(self, error: GatewayError, code: int | None = None, reason: str = "") -> None:
+        now = self._loop.time()
+        left = self._let_go()
+        seconds = left if code is None else now - self._opened_at
+        wait = self._backoff.failed(error, now, random.random())
+        self.note(notices.Lost(error.error, error.message, code, reason, seconds, wait))
+        if wait is None:
+            self._fail(error)
+            return
+        self._change(State.WAITING)
+        self._again = self._loop.call_later(wait, self._begin)
+        self._owner.lost()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.is_closed:
+            self.error = error
+            self._finish()
+            self._owner.failed(error)
+
+    def _finish(self) -> None:
+        if seconds := self._let_go():
+            self.note(notices.Closed(seconds))
+        for timer in (self._again, self._ticking):
+            if timer is not None:
+                timer.cancel()
+        self._again = self._ticking = None
+        self._change(State.CLOSED)
+
+    def _let_go(self) -> float:
+        """Nothing of this connection counts any more. For how long it was open."""
+        self._pacer = None
+        self._steps.clear()
+        return self._leave()
+
+    def _change(self, state: State) -> None:
+        if state is not self.state and not self.is_closed:
+            self.state = state
+            self._news.set()
+            self.note(notices.StateChanged(state))
+
+    def _tick(self) -> None:
+        with self._care():
+            now = self._loop.time()
+            self._ticking = self._loop.call_later(TICK, self._tick)
+            if self._pacer is not None:
+                self._perform(self._pacer.tick(now))
+            is_late = self._ear is not None and now - self._opened_at > READY_TIMEOUT
+            if is_late and self.state is State.CONNECTING:
+                self._lost(UnreachableError(f"not ready within {READY_TIMEOUT:g} s"))
+            self._owner.tick(now)
+
+    @contextmanager
+    def _care(self) -> Iterator[None]:
+        """What escapes us would escape into the loop, or vanish in the transport: it fails the
+        session, and whoever uses it sees it."""
+        is_well = False
+        try:
+            yield
+            is_well = True
+        finally:
+            if not is_well and isinstance(error := sys.exception(), Exception):
+                self._fail(error)
+
+    # The pacer's steps
+
+    def _perform(self, steps: Iterable[Step]) -> None:
+        """Take the steps in their order, whatever is commanded or comes meanwhile."""
+        self._steps.extend(steps)
+        if self._is_performing:
+            return
+        self._is_performing = True
+        try:
+            while self._steps:
+                self._take(self._steps.popleft())
+        finally:
+            self._is_performing = False
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case Say(event=event):
+                if self._ear is not None:
+                    self._ear.say(event)
+            case Tell(event=event, epoch=epoch):
+                self._tell(event, epoch)
+            case Dial(options=options):
+                self._change(State.CONNECTING)
+                self._dialling = self._loop.create_task(self._connect(options))
+            case HangUp():
+                self.note(notices.Closed(self._leave()))
+                self._change(State.RESTING)
+            case Lose(message=message):
+                self._lost(UnreachableError(message))
+            case unmatched:
+                assert_never(unmatched)
+
+    def _tell(self, event: Event, epoch: int) -> None:
+        match event:
+            case Ready():
+                self._ready()
+                self._owner.began(event)
+            case Failed(code=code, message=message, param=param):
+                error = failures.failed(event)
+                self.note(notices.Erred(code, message, param, error.rule.retryable))
+                if failures.ends_session(event):
+                    self._lost(error)
+                else:
+                    self._owner.told(event, epoch)
+            case _:
+                self._owner.told(event, epoch)
+
+    def _ready(self) -> None:
+        now = self._loop.time()
+        self._has_begun = True
+        self._backoff.opened(now)
+        self._change(State.READY)
+        self.note(notices.Opened(now - self._called_at))
+
+    def _leave(self) -> float:
+        """Part from the socket that is there or on its way. For how long it was open."""
+        ear, self._ear = self._ear, None
+        self.is_writable = False
+        if ear is not None:
+            ear.leave()
+            return self._loop.time() - self._opened_at
+        if self._dialling is not None and self._dialling is not asyncio.current_task(self._loop):
+            self._dialling.cancel()
+        return 0.0
+
+    async def _connect(self, options: Options) -> None:
+        self._called_at = self._loop.time()
+        self.note(notices.Attempt(self._backoff.attempt))
+        with self._care():
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await self._dial(options)
+            except TimeoutError:
+                self._lost(UnreachableError(f"no answer within {CONNECT_TIMEOUT:g} s"))
+            except UpgradeRefused as error:
+                self._lost(failures.refused(error.status, error.body, error.retry_after))
+            except UpstreamError as error:
+                refusal = isinstance(error.__cause__, ConnectionRefusedError)
+                message = "connection refused" if refusal else error.message
+                self._lost(UnreachableError(message))
+            except GatewayError as error:
+                self._lost(error)
+
+    async def _dial(self, options: Options) -> None:
+        route = self._route
+        ear = Ear(self, route.codec(options))
+        socket = _Socket(self, ear)
+        self._sockets.add(socket)
+        is_there = False
+        self._dialled = ear
+        try:
+            await pico.dial(route.endpoint(options), socket, route.tls(), self._manner.heartbeat)
+            is_there = True
+        finally:
+            if not is_there:
+                socket.gone.set()
+                self._sockets.discard(socket)
+
+    # Listener of its ear
+
+    def opened(self) -> None:
+        self._ear = self._dialled
+        self._opened_at = self._loop.time()
+        self.is_writable = True
+        if self._pacer is None:
+            return
+        if self._has_begun:
+            self._ready()
+        self._perform(self._pacer.opened(self._opened_at))
+
+    def event(self, event: Event) -> None:
+        if self._pacer is None:
+            return
+        if isinstance(event, Malformed):
+            self._lost(UpstreamError(f"the server broke its protocol: {event.message}"))
+        else:
+            self._hear(event, self._pacer)
+
+    def _hear(self, event: Event, pacer: Pacer) -> None:
+        if not isinstance(event, Audio):
+            self._perform(pacer.event(event, self._loop.time()))
+        elif (epoch := pacer.epoch_heard(event.context)) is not None:
+            self._owner.told(event, epoch)
+
+    def closed(self, code: int, reason: str) -> None:
+        self._ear = None
+        self.is_writable = False
+        if self._pacer is None:
+            return
+        error = failures.closed(code, reason)
+        steps = list(self._pacer.closed(code, self._loop.time()))
+        if any(isinstance(step, Lose) for step in steps):
+            self._lost(error, code, reason)
+            return
+        self._perform(steps)
+        if self.state is not State.READY:
+            return
+        if self._route.policy.per_utterance:
+            self._change(State.RESTING)
+        else:  # nothing was lost with it, but the next word should not wait for a connection
+            self._lost(error, code, reason)
+
+    def writable(self, writable: bool) -> None:
+        self.is_writable = writable
+        if writable:
+            self._owner.writable()
+
+
+class _Socket:
+    """Receiver of one socket: it knows when that is gone, and that our bugs are not lost in it."""
+
+    def __init__(self, line: Lifeline, ear: Ear) -> None:
+        self._line = line
+        self._ear = ear
+        self.gone = asyncio.Event()
+
+    def opened(self, socket: Socket) -> None:
+        with self._line._care():
+            self._ear.opened(socket)
+
+    def frame(self, frame: Frame) -> None:
+        with self._line._care():
+            self._ear.frame(frame)
+
+    def writable(self, writable: bool) -> None:
+        with self._line._care():
+            self._ear.writable(writable)
+
+    def closed(self, code: int, reason: str) -> None:
+        self.gone.set()
+        self._line._sockets.discard(self)
+        with self._line._care():
+            self._ear.closed(code, reason)
