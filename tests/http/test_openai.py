@@ -21,7 +21,6 @@ from speech import SENTENCES, clip, wer
 from voxway.audio.wav import WavHeader, parse_header, wav_header
 from voxway.events import Transcript, Word
 from voxway.http.openai_answers import speakers
-from voxway.http.subtitles import Cue, cues, srt, vtt
 
 SPEECH, HEAR = "/v1/audio/speech", "/v1/audio/transcriptions"
 SENTENCE = SENTENCES[7]
@@ -174,48 +173,6 @@ def test_subtitles_of_a_recording(api: httpx.Client) -> None:
     text = hear(api, response_format="vtt").text
     assert text.startswith("WEBVTT\n\n00:00:0")
     assert text.count(" --> ") >= 1
-
-
-def word(text: str, start: float, end: float) -> Word:
-    return Word(text=text, start=start, end=end)
-
-
-def test_subtitles() -> None:
-    finals = [
-        Transcript("", True),
-        Transcript(
-            "Oh! Go --> on.",
-            True,
-            words=(
-                word("Oh!", 0.1, 0.5),
-                word("Go", 0.6, 0.8),
-                word("-->", 0.8, 1),
-                word("on.", 3, 4),
-            ),
-        ),
-        Transcript("Timeless.", True, start=3599.9996, duration=62.0),
-        Transcript("No time.", True),
-    ]
-    found = cues(finals)
-    assert found == [
-        Cue(0.1, 0.5, "Oh!"),
-        Cue(0.6, 1, "Go -->"),
-        Cue(3, 4, "on."),
-        Cue(3599.9996, 3661.9996, "Timeless."),
-        Cue(3661.9996, 3661.9996, "No time."),
-    ]
-    assert srt(found[2:4]) == (
-        "1\n00:00:03,000 --> 00:00:04,000\non.\n\n2\n01:00:00,000 --> 01:01:02,000\nTimeless.\n"
-    )
-    assert vtt(found[1:2]) == "WEBVTT\n\n00:00:00.600 --> 00:00:01.000\nGo ->\n"
-    assert (srt([]), vtt([])) == ("", "WEBVTT\n")
-
-
-def test_a_cue_fits_on_a_screen() -> None:
-    words = tuple(word("abcdefghi", n, n + 1) for n in range(30))
-    found = cues([Transcript("", True, words=words)])
-    assert all(len(cue.text) <= 84 for cue in found)
-    assert " ".join(cue.text for cue in found).count("abcdefghi") == 30
 
 
 def test_recognition_in_events(api: httpx.Client) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from types import TracebackType
 from typing import Protocol
 
@@ -11,6 +10,7 @@ import typer
 from msgspec import Struct
 
 from ..events import Ended, Event, Failed, Ready, Transcript
+from ..text.subtitles import joined, speaker_name, turns
 from ..wire.unified import Server, Style
 
 
@@ -48,9 +48,8 @@ def lines(transcript: Transcript, shape: Shape) -> Iterator[str]:
     if not transcript.text:
         return
     if shape.speakers and transcript.words:
-        for speaker, words in groupby(transcript.words, key=lambda word: word.speaker):
-            name = "Speaker ?" if speaker is None else f"Speaker {speaker}"
-            yield f"{name}: {' '.join(word.text for word in words)}"
+        for speaker, words in turns(transcript.words):
+            yield f"{speaker_name(speaker)}: {joined(words)}"
     else:
         yield transcript.text
     if shape.words:

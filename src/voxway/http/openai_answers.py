@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 from math import log
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from ..events import Transcript, Word
+from ..text.subtitles import cues, joined, srt, turns, vtt
 from .hearing import Heard
-from .subtitles import cues, srt, vtt
 
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 
@@ -123,13 +122,12 @@ def answer_in(
 def speakers(finals: Iterable[Transcript], begin: int = 1) -> Iterable[SpeakerSegment]:
     """The words of each speaker until another one speaks; ids count from `begin`."""
     words = [word for final in finals for word in final.words]
-    for number, (speaker, group) in enumerate(groupby(words, lambda word: word.speaker), begin):
-        said = list(group)
+    for number, (speaker, said) in enumerate(turns(words), begin):
         yield SpeakerSegment(
             f"seg_{number:03}",
             round(said[0].start, 3),
             round(said[-1].end, 3),
-            " ".join(word.text for word in said),
+            joined(said),
             _letter(speaker or 0),
         )
 
