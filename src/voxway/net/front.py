@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .base import HANDSHAKE_TIMEOUT, MAX_HEAD
+from .base import CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEAD
 
 
 class Turnstile(Protocol):
@@ -105,7 +105,10 @@ class Front(HttpToolsProtocol):
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\n"
         head += f"Content-Length: {len(message)}\r\nConnection: close\r\n\r\n"
         self.transport.write((head + message).encode())
-        self.transport.close()
+        # Closed with something unread, TCP would take back the answer: the rest is read, and lost.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._head = self.loop.call_later(CLOSE_TIMEOUT, self._too_slow)
 
     def _leave(self) -> None:
         peer, self._peer = self._peer, None
