@@ -127,12 +127,14 @@ class Ledger:
         database: Database,
         rhythm: Rhythm = RHYTHM,
         clock: Callable[[], float] = time.monotonic,
+        kept: int = KEPT,
     ) -> None:
         self.spending = Spending(database)
         self.process = f"proc_{secrets.token_hex(8)}"
         self._database = database
         self._rhythm = rhythm
         self._clock = clock
+        self._kept = kept
         self._open: dict[str, Entry] = {}
         self._closed: dict[str, Entry] = {}  # not written yet, the oldest first
         self._forgotten = 0
@@ -141,6 +143,11 @@ class Ledger:
         self._beats = 0
         self._beat_at: float | None = None
         self._others: dict[str, tuple[int, float]] = {}  # their beats, and since when it is so
+
+    @property
+    def waiting(self) -> int:
+        """How many have ended and are not written yet."""
+        return len(self._closed)
 
     def open(self, opened: Opened, read: Read) -> None:
         """Something begins; `read` tells what it used so far, whenever it is asked."""
@@ -156,7 +163,7 @@ class Ledger:
         entry.read = lambda: usage  # and lets the session go
         self._closed[id] = entry
         self._has_news.set()
-        if len(self._closed) > KEPT:
+        if len(self._closed) > self._kept:
             del self._closed[next(iter(self._closed))]
             self._forgotten += 1
 
@@ -165,7 +172,7 @@ class Ledger:
         try:
             while True:
                 try:
-                    await self._turn()
+                    await self.turn()
                 except GatewayError as error:
                     self._told(error)
                 else:
@@ -185,7 +192,8 @@ class Ledger:
             return
         await asyncio.sleep(min(GATHER, self._rhythm.turn))
 
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """Write down what is due, and see how the others are. Raises GatewayError."""
         self._has_news.clear()
         now = self._clock()
         if self._beat_at is None or now - self._beat_at >= self._rhythm.beat:
