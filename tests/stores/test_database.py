@@ -18,9 +18,11 @@ from sqlalchemy.exc import IntegrityError
 
 from services import Postgres
 from voxway.errors import ConfigError, GatewayError
-from voxway.stores.database import Database, Moment, default_url, metadata
+from voxway.stores.database import Database, Moment, default_url, metadata, upgrade
 from voxway.stores.dictionaries import Dictionaries
-from voxway.stores.issued import KEYS
+from voxway.stores.issued import KEYS, IssuedKeys
+from voxway.stores.pepper import Pepper
+from voxway.stores.spending import standings
 from voxway.stores.usage import USAGE
 
 Work = Callable[[Database], Awaitable[None]]
@@ -57,6 +59,44 @@ def test_the_scripts_make_what_the_stores_declare(url: str | URL) -> None:
             assert await connection.run_sync(difference) == []
         assert KEYS.metadata is metadata
         assert USAGE.metadata is metadata
+
+    run(url, work)
+
+
+def test_what_an_older_version_kept_stays(url: str | URL) -> None:
+    """From the first script to the last, with a key in use."""
+
+    def to_the_first(connection: Connection) -> None:
+        upgrade(connection, "0001")
+        now = datetime.now(UTC)
+        connection.execute(
+            text("INSERT INTO organisations (name, created) VALUES ('acme', :now)"), {"now": now}
+        )
+        key = KEYS.insert().values(
+            id="key_1",
+            account="key_1",
+            organisation="acme",
+            name="bot",
+            prefix="vxw_Ab12Cd34",
+            hash=b"x",
+            tier="pro",
+            models=["*"],
+            uses=["tts"],
+            created=now,
+        )
+        connection.execute(key)
+
+    async def work(database: Database) -> None:
+        assert database.is_sqlite == str(url).startswith("sqlite")
+        if database.is_sqlite:
+            Path(str(url).removeprefix("sqlite:///")).parent.mkdir(parents=True)
+        async with database.writing() as connection:
+            await connection.run_sync(to_the_first)
+        await database.migrate()
+        [key] = await IssuedKeys(database, Pepper("pepper" * 10)).list()
+        assert (key.prefix, key.tier, key.organisation) == ("vxw_Ab12Cd34", "pro", "acme")
+        [found] = await standings(database)
+        assert (found.organisation, found.spent, found.limit) == ("acme", 0, None)
 
     run(url, work)
 

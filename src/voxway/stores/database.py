@@ -113,14 +113,14 @@ def default_url(data_dir: Path) -> URL:
     return URL.create("sqlite", database=str(data_dir / FILE))
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, to: str = "head") -> None:
     """Run the scripts that this database has not seen."""
     config = Config()
     # Alembic reads % as the start of a reference.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _parsed(url: str | URL) -> URL:
