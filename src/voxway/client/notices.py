@@ -74,6 +74,14 @@ class Erred(Notice, frozen=True):
     retryable: bool = False
 
 
+class Warned(Notice, frozen=True):
+    """Something asked for is not done, or is done otherwise; `option` names it."""
+
+    code: str
+    message: str
+    option: str | None = None
+
+
 class Dropped(Notice, frozen=True):
     """So much audio was dropped, since more came than was sent."""
 
@@ -108,3 +116,29 @@ class Abandoned(Notice, frozen=True):
 
     utterance: str
     text: str
+
+
+class Pinged(Notice, frozen=True):
+    """The server answered a ping after so long."""
+
+    seconds: float
+
+
+class FirstAudio(Notice, frozen=True):
+    """The first audio of an utterance came, so long after its text was complete or, of text that
+    grows, after its first word."""
+
+    utterance: str
+    seconds: float
+
+
+class Underrun(Notice, frozen=True):
+    """Speech broke off for so long, since its audio came too late."""
+
+    seconds: float
+
+
+class Queued(Notice, frozen=True):
+    """So much audio waits to be sent."""
+
+    seconds: float
