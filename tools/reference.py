@@ -156,6 +156,7 @@ def http_routes() -> list[tuple[str, str]]:
         *(nothing, nothing, nothing, nothing, nothing, nothing, nothing),
         dictionaries=Dictionaries(),
         accounts=nothing,
+        database=nothing,
     )
     document = openapi.document(http_app.routes(services))
     return [

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import structlog
-from msgspec import structs
+from msgspec import Struct, structs
 
 from .asking import asked, request_id_in, stamped
 from .auth import Account, credential_of
@@ -24,7 +24,7 @@ from .direct import Direct, Plain
 from .door import Doorstep, Farewell, refusal
 from .entrance import Entrance, Leave
 from .errors import AuthError, GatewayError, ProtocolError
-from .events import Pronunciation, Warning
+from .events import Pronunciation, Usage, Warning
 from .guard import Guarded, contained
 from .limits import Meter, Tier
 from .net.base import Acceptance, Receiver, Refusal, Request
@@ -35,7 +35,9 @@ from .session.actions import Brief, Identity
 from .session.stt import SttSession
 from .session.tts import TtsSession
 from .stores.dictionaries import Dictionaries
+from .stores.usage import Ledger
 from .text.pronunciation import Rewriter
+from .usage import Kind, opened
 from .visit import Visit
 from .wire.base import Dialect, Opening
 
@@ -63,6 +65,13 @@ def new_session(visit: Visit, identity: Identity, meter: Meter) -> Session:
     return TtsSession(brief, meter) if visit.wanted.kind == "tts" else SttSession(brief, meter)
 
 
+class Open(Struct, frozen=True):
+    """A session that goes on."""
+
+    relay: Relay
+    visit: Visit
+
+
 class Gateway:
     """One per process. `dialer` gives, for a visit, the way to connect to what answers it."""
 
@@ -73,21 +82,22 @@ class Gateway:
         dialer: Dialer,
         clock: Callable[[], float] = time.monotonic,
         dictionaries: Dictionaries | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._entrance = entrance
         self.catalog = catalog  # replaced by a reload; open sessions keep what they found
         self._dialer = dialer
         self._clock = clock
         self._dictionaries = dictionaries or Dictionaries()
-        self._relays: dict[str, Relay] = {}
-        self._keys: dict[str, set[str]] = {}  # the sessions of each key that was given out
+        self._ledger = ledger
+        self._open: dict[str, Open] = {}
         self._all_gone = asyncio.Event()
         self.is_draining = False
 
     @property
     def sessions(self) -> int:
         """How many are open."""
-        return len(self._relays)
+        return len(self._open)
 
     async def accept(self, request: Request) -> Refusal | Acceptance:
         """Let a WebSocket in, or say why not. Never raises."""
@@ -118,7 +128,7 @@ class Gateway:
             headers = {**headers, **native.headers(request_id)}
         visit, codec = self._dialect(visit, request)
         enter = partial(self._entrance.let_in, account, request)
-        guarded, relay = await self._open(visit, codec, account.tier, enter)
+        guarded, relay = await self._begin("websocket", visit, codec, account.tier, enter)
         oversized = partial(guarded.run, relay.oversized)
         return Acceptance(guarded, subprotocol, headers, account.tier.message_bytes, oversized)
 
@@ -163,7 +173,8 @@ class Gateway:
         """A session without a socket, for an HTTP request. Raises GatewayError."""
         enter = partial(self._entrance.let_work, visit.account)
         direct = Direct()
-        direct.open((await self._open(visit, Plain(), visit.account.tier.for_http(), enter))[0])
+        tier = visit.account.tier.for_http()
+        direct.open((await self._begin("http", visit, Plain(), tier, enter))[0])
         return direct
 
     def _dialect(self, visit: Visit, request: Request) -> tuple[Visit, Dialect]:
@@ -180,78 +191,73 @@ class Gateway:
         codec = dialect(visit.wanted, opening, entry, context_id, visit.language)
         return structs.replace(visit, context_id=context_id), codec
 
-    async def _open(
-        self, visit: Visit, codec: Dialect, tier: Tier, enter: Enter
+    async def _begin(
+        self, kind: Kind, visit: Visit, codec: Dialect, tier: Tier, enter: Enter
     ) -> tuple[Guarded, Relay]:
+        self._check_spending(visit)
         session_id = f"sess_{secrets.token_hex(12)}"
         meter = Meter(tier, self._clock())
         identity = Identity(session_id, visit.request_id, visit.found.asked, visit.context_id)
         session, way = new_session(visit, identity, meter), self._dialer(visit)
         leave = await enter(session_id)
 
+        def used() -> Usage:
+            return meter.usage(self._clock())
+
         def ended(code: int, reason: str) -> None:
             leave()
-            self._forget(session_id, visit.account.key)
-            usage = meter.usage(self._clock())
-            log.info(
-                "session", session=session_id, close_code=code, **visit.log(session.tag, usage)
-            )
+            del self._open[session_id]
+            if not self._open:
+                self._all_gone.set()
+            if self._ledger is not None:
+                outcome = session.outcome.told(kind, code)
+                self._ledger.close(session_id, outcome, code if kind == "websocket" else None)
+            told = visit.log(session.tag, used())
+            log.info("session", session=session_id, close_code=code, **told)
 
-        relay = Relay(
-            session,
-            codec,
-            way,
-            self._clock,
-            tier.message_bytes,
-            ended,
-            finder(self._dictionaries, visit.account.id),
-        )
-        self._relays[session_id] = relay
-        if key := visit.account.key:
-            self._keys.setdefault(key, set()).add(session_id)
+        find = finder(self._dictionaries, visit.account.id)
+        relay = Relay(session, codec, way, self._clock, tier.message_bytes, ended, find)
+        self._open[session_id] = Open(relay, visit)
         self._all_gone.clear()
+        if self._ledger is not None:
+            self._ledger.open(opened(visit, session_id, kind, datetime.now(UTC)), used)
         return Guarded(relay, session_id), relay
 
-    def _forget(self, session_id: str, key: str) -> None:
-        del self._relays[session_id]
-        if key:
-            self._keys[key].discard(session_id)
-            if not self._keys[key]:
-                del self._keys[key]
-        if not self._relays:
-            self._all_gone.set()
+    def _check_spending(self, visit: Visit) -> None:
+        """Raises QuotaError if somebody else would pay for what cannot be paid any more."""
+        if self._ledger is not None and not visit.found.client_key:
+            self._ledger.spending.check(visit.account.organisation)
 
     def end_keys(self, keys: frozenset[str]) -> None:
         """End the sessions of keys, by their ids, that are good no more."""
-        for key in keys & self._keys.keys():
-            for session_id in tuple(self._keys[key]):
-                relay = self._relays[session_id]
-                with contained(session_id, partial(relay.end, "internal_error")):
-                    relay.fail(AuthError("this API key is good no more: it was revoked or expired"))
+        for session_id, each in tuple(self._open.items()):
+            if each.visit.account.key in keys:
+                with contained(session_id, partial(each.relay.end, "internal_error")):
+                    each.relay.fail(AuthError("this API key was revoked, or has expired"))
 
     async def run(self) -> None:
         """Let time pass for the sessions, until cancelled."""
         while True:
             await asyncio.sleep(TICK)
-            for relay in list(self._relays.values()):
-                relay.tick()
+            for each in tuple(self._open.values()):
+                each.relay.tick()
 
     async def drain(self, seconds: float) -> None:
         """Take nobody in any more; give the sessions so long to end, then end them."""
         self.is_draining = True
-        if not self._relays:
+        if not self._open:
             return
         try:
             async with asyncio.timeout(seconds):
                 await self._all_gone.wait()
         except TimeoutError:
-            for relay in list(self._relays.values()):
-                relay.end("draining")
+            for each in tuple(self._open.values()):
+                each.relay.end("draining")
             try:
                 async with asyncio.timeout(3.0):
                     await self._all_gone.wait()
             except TimeoutError:
-                log.warning("sessions left behind", sessions=len(self._relays))
+                log.warning("sessions left behind", sessions=len(self._open))
 
 
 def finder(dictionaries: Dictionaries, account_id: str) -> Find:

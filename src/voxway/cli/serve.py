@@ -22,7 +22,7 @@ import structlog
 import typer
 import uvicorn
 import uvloop
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .. import config, telemetry
 from ..addresses import AddressGuard, networks
@@ -38,6 +38,7 @@ from ..stores.accounts import Accounts
 from ..stores.dictionaries import Dictionaries
 from ..stores.installation import Installation, installation
 from ..stores.limits import Limits, in_memory, in_redis
+from ..stores.usage import Ledger
 from ..supervisor import Supervisor
 
 log = structlog.get_logger("voxway")
@@ -143,11 +144,20 @@ async def serve(
         supervisor = Supervisor(settings.engines, Path(directory))
         catalog = config.load_catalog(settings, os.environ, dev=dev)
         dialler = Dialler(supervisor, os.environ, limits)
-        gateway = Gateway(entrance, catalog, dialler, dictionaries=dictionaries)
-        offered = services(gateway, entrance, supervisor, dictionaries, accounts)
+        ledger = Ledger(here.database)
+        gateway = Gateway(entrance, catalog, dialler, dictionaries=dictionaries, ledger=ledger)
+        offered = structs.replace(
+            services(gateway, entrance, supervisor),
+            dictionaries=dictionaries,
+            accounts=accounts,
+            database=here.database,
+        )
         server = Server(uvicorn_config(listen, gateway, entrance, offered))
         reload_on_hangup(gateway, settings, dev=dev)
-        work = (supervisor.run(), limits.run(), accounts.run(gateway.end_keys), gateway.run())
+        work = (
+            *(supervisor.run(), limits.run(), accounts.run(gateway.end_keys)),
+            *(ledger.run(), gateway.run()),
+        )
         await run_all(gateway, work, server, bound, settings.drain_seconds)
 
 
@@ -183,13 +193,7 @@ def reload_on_hangup(gateway: Gateway, settings: config.Settings, *, dev: bool) 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-def services(
-    gateway: Gateway,
-    entrance: Entrance,
-    supervisor: Supervisor,
-    dictionaries: Dictionaries,
-    accounts: Accounts,
-) -> http.Services:
+def services(gateway: Gateway, entrance: Entrance, supervisor: Supervisor) -> http.Services:
     """The gateway as its HTTP side sees it."""
 
     def health() -> http.Health:
@@ -205,8 +209,6 @@ def services(
         visit=gateway.visit,
         converse=gateway.converse,
         in_use=entrance.in_use,
-        dictionaries=dictionaries,
-        accounts=accounts,
     )
 
 

@@ -8,7 +8,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.router import Router
 
 from ..errors import GatewayError
-from . import account, admin, documents, listening, openapi, pronunciation, providers, speaking
+from . import (
+    account,
+    admin,
+    documents,
+    listening,
+    openapi,
+    pronunciation,
+    providers,
+    speaking,
+    usage,
+)
 from .admission import Admission
 from .errors import Refusals
 from .presence import GoneError
@@ -49,4 +59,6 @@ def routes(services: Services) -> list[HTTPRouteHandler | Router]:
         handlers.append(pronunciation.router(services.dictionaries, admission.account))
     if services.accounts is not None:
         handlers.append(admin.router(services.accounts, admission.account))
+    if services.database is not None:
+        handlers.append(usage.route(services.database, admission.account))
     return handlers

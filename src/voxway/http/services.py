@@ -16,6 +16,7 @@ from ..limits import Standing
 from ..net.base import Request as Asking
 from ..routes import Target
 from ..stores.accounts import Accounts
+from ..stores.database import Database
 from ..stores.dictionaries import Dictionaries
 from ..visit import Visit
 from .stamp import mark_client_key, request_id_of
@@ -51,6 +52,7 @@ class Services(Struct, frozen=True):
     in_use: Callable[[Account], Awaitable[tuple[int, int]]]
     dictionaries: Dictionaries | None = None
     accounts: Accounts | None = None
+    database: Database | None = None  # with what was used
 
 
 def asking(connection: Connection) -> Asking:
