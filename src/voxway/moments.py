@@ -30,13 +30,12 @@ def back(text: str, now: datetime, param: str, *, is_end: bool = False) -> datet
     ProtocolError."""
     if PERIOD.fullmatch(text):
         return now - period(text)
-    moment = _moment(text, param)
-    return moment + DAY if is_end and _is_day(text) else moment
+    return _moment(text, param, DAY if is_end and _is_day(text) else timedelta())
 
 
-def _moment(text: str, param: str) -> datetime:
+def _moment(text: str, param: str, later: timedelta = timedelta()) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text) + later
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ProtocolError(

@@ -222,3 +222,18 @@ def test_a_long_rest_may_take_its_time_as_long_as_something_is_heard_of_it() -> 
         hear(s, Transcript("and", False), now=float(now))
         assert list(s.tick(float(now))) == []
     assert [a for a in s.tick(295.0) if isinstance(a, Close)]
+
+
+def test_what_the_recognizer_takes_is_measured() -> None:
+    meter = Meter(TIERS["enterprise"], 0.0)
+    s = SttSession(Brief(IDENTITY, MOONSHINE), meter)
+    say(s, Start(), now=1.0)
+    assert meter.usage(2.0).provider_time == 0.0
+    say(s, Audio(b"\0" * 640), now=3.0)
+    hear(s, Transcript("", final=False), now=3.25)
+    hear(s, Transcript("hello", final=False), now=3.5)
+    hear(s, Transcript("hello there", final=True), now=4.0)
+    say(s, Finish(abort=True), now=5.0)
+    usage = meter.usage(99.0)
+    assert (usage.ttfa, usage.provider_time, usage.audio_in) == (0.5, 2.0, 0.02)
+    assert usage.model == "local/moonshine:tiny-en"

@@ -35,6 +35,7 @@ from voxway.events import (
 from voxway.limits import TIERS, Meter
 from voxway.session.actions import Action, Brief, Close, Identity, State, ToClient, ToUpstream
 from voxway.session.tts import TtsSession
+from voxway.usage import Outcome
 
 IDENTITY = Identity("s1", "r1", "local/hibari:en")
 RESOLVED = SpeakOptions(
@@ -130,6 +131,8 @@ def test_close_stops_at_once_and_ends_with_usage() -> None:
     assert ended.event.usage is not None
     assert (ended.event.usage.characters, ended.event.usage.audio_out) == (12, 1.0)
     assert ended.event.usage.duration == 3.0
+    assert (ended.event.usage.model, ended.event.usage.cached) == ("local/hibari:en", 0)
+    assert s.outcome == Outcome("client_closed")
     assert close == Close(1000, "client_closed")
     assert say(s, Text("more")) == hear(s, Audio(b"late")) == []
 
@@ -422,3 +425,31 @@ class SpeechMachine(RuleBasedStateMachine):
 
 TestSpeech = SpeechMachine.TestCase
 TestSpeech.settings = settings(max_examples=100, stateful_step_count=40)
+
+
+def test_what_the_voice_takes_is_measured() -> None:
+    meter = Meter(TIERS["enterprise"], 0.0)
+    s = TtsSession(Brief(IDENTITY, HIBARI), meter)
+    say(s, Start(), Text("Hel"), now=1.0)
+    say(s, Text("lo. How "), now=2.0)  # here is the first whole sentence
+    say(s, Text("are you?"), Flush(), now=2.5)
+    hear(s, Audio(b"\0" * 480), now=2.75)
+    hear(s, Audio(b"\0" * 480), now=3.0)
+    assert (meter.usage(4.0).ttfa, meter.usage(4.0).provider_time) == (0.75, 2.0)
+    hear(s, Flushed(), now=5.0)
+    assert meter.usage(9.0).provider_time == 3.0
+    say(s, Text("Again."), Flush(), now=10.0)
+    say(s, Clear(), now=11.0)
+    assert (meter.usage(20.0).ttfa, meter.usage(20.0).provider_time) == (0.75, 4.0)
+    say(s, Text("And again."), Flush(), now=20.0)
+    say(s, Finish(abort=True), now=21.0)
+    usage = meter.usage(99.0)
+    assert (usage.provider_time, usage.duration) == (5.0, 21.0)
+
+
+def test_what_went_wrong_is_known_at_the_end() -> None:
+    s = session()
+    say(s, Start(), Malformed("no such thing"))
+    assert s.outcome == Outcome("", "invalid_request")
+    list(s.end("idle_timeout_exceeded", 5.0))
+    assert s.outcome == Outcome("idle_timeout_exceeded", "invalid_request")
