@@ -11,66 +11,28 @@ import asyncio
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, assert_never
-
-from msgspec import Struct
+from typing import assert_never
 
 from ..ear import Ear
 from ..errors import GatewayError, UpstreamError
 from ..events import Audio, Event, Failed, Malformed, Options, Ready, Start
 from ..net import pico
-from ..net.base import PING_INTERVAL, Socket, UpgradeRefused
+from ..net.base import Socket, UpgradeRefused
 from ..session.pace import Dial, HangUp, Lose, Pacer, Say, Step, Tell
 from ..wire.base import Frame
 from . import failures, notices
 from .failures import UnreachableError
 from .notices import Notice, State
-from .reconnect import TELNYX, Backoff, Retry
+from .owner import Manner, Owner
+from .reconnect import Backoff
 from .service import Route
 
-CONNECT_TIMEOUT = READY_TIMEOUT = 10.0  # seconds
+CONNECT_TIMEOUT = 10.0  # seconds
+READY_TIMEOUT = 20.0  # seconds: an engine may have to start
 TICK = 0.25  # seconds
 GONE_TIMEOUT = 5.0  # seconds for all sockets to be closed
-
-
-class Manner(Struct, frozen=True):
-    """How connections are kept. `heartbeat`: after so many seconds without a word the server is
-    pinged, and after as many without an answer it is taken for lost. `on_notice` is called on the
-    loop, a little after."""
-
-    retry: Retry = TELNYX
-    heartbeat: float = PING_INTERVAL
-    on_notice: Callable[[Notice], None] | None = None
-
-
-class Owner(Protocol):
-    """The session that has it."""
-
-    def pacer(self) -> Pacer:
-        """A new one, for a new connection."""
-        ...
-
-    def began(self, ready: Ready) -> None:
-        """Speak now: nothing that was said on an earlier connection is known on this one."""
-        ...
-
-    def told(self, event: Event, epoch: int) -> None: ...
-
-    def lost(self) -> None:
-        """The connection is gone; there will be another."""
-        ...
-
-    def failed(self, error: BaseException) -> None:
-        """There will be none."""
-        ...
-
-    def writable(self) -> None:
-        """There is room again for what is sent."""
-        ...
-
-    def tick(self, now: float) -> None: ...
 
 
 class Lifeline:
@@ -100,6 +62,17 @@ class Lifeline:
     @property
     def is_closed(self) -> bool:
         return self.state is State.CLOSED
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something may be said: to the server, or to the pacer that will call it."""
+        return self._has_begun
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it is the server's turn: it has all that it is to have."""
+        is_free = self._pacer is not None and not self._pacer.waiting
+        return is_free and self.state is State.READY
 
     def open(self) -> None:
         """Begin. Whether it succeeds is told to the owner."""
@@ -157,7 +130,6 @@ class Lifeline:
     def _begin(self) -> None:
         with self._care():
             self._again = None
-            self._has_begun = False
             self._pacer = self._owner.pacer()
             self._perform(self._pacer.command(Start(self._options), self._loop.time()))
 
@@ -191,7 +163,7 @@ class Lifeline:
 
     def _let_go(self) -> float:
         """Nothing of this connection counts any more. For how long it was open."""
-        self._pacer = None
+        self._pacer, self._has_begun = None, False
         self._steps.clear()
         return self._leave()
 
