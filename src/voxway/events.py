@@ -85,9 +85,18 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Audio(Event, frozen=True):
-    """A chunk of encoded audio: heard (client to upstream) or spoken (upstream to client)."""
+    """A chunk of encoded audio: heard (client to upstream) or spoken (upstream to client). What
+    somebody said is in no representation."""
 
     data: bytes
+
+    def __repr__(self) -> str:
+        return (
+            f"Audio(<{len(self.data)} bytes>{f', context={self.context!r}' * bool(self.context)})"
+        )
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("bytes", len(self.data))]
 
 
 class KeepAlive(Event, frozen=True):

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -52,6 +52,12 @@ class Chunk(Struct, frozen=True):
 
     at: float
     data: bytes
+
+    def __repr__(self) -> str:
+        return f"Chunk({self.at}, <{len(self.data)} bytes>)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("at", self.at), ("bytes", len(self.data))]
 
 
 class QueueFullError(GatewayError):

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -37,6 +38,12 @@ class Replay(Struct, frozen=True):
     audio: tuple[bytes | None, ...]
     stretch: Stretch | None
     gap: Stretch | None
+
+    def __repr__(self) -> str:
+        return f"Replay(<{len(self.audio)} chunks>, {self.stretch}, {self.gap})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("chunks", len(self.audio)), ("stretch", self.stretch), ("gap", self.gap)]
 
 
 class ReplayBuffer:
@@ -213,6 +220,9 @@ class _Kept(Struct, frozen=True):
 
     at: int
     data: bytes
+
+    def __repr__(self) -> str:
+        return f"_Kept({self.at}, <{len(self.data)} bytes>)"
 
 
 def _start(piece: tuple[int, int]) -> int:

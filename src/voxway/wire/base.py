@@ -65,20 +65,34 @@ class Dialect(Codec, Protocol):
 
 
 class Endpoint(Struct, frozen=True):
-    """Where a client codec connects. `unix` is a socket path that replaces the URL's host."""
+    """Where a client codec connects. `unix` is a socket path that replaces the URL's host. Keys are
+    in headers, queries and subprotocols, so none of these is in a representation."""
 
     url: str
     headers: Mapping[str, str] = {}
     subprotocols: tuple[str, ...] = ()
     unix: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Endpoint({self.unix or self.url.partition('?')[0]!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.unix or self.url.partition("?")[0])]
+
 
 class Address(Struct, frozen=True):
-    """A provider as the catalog has it: its address, its own name of the model, and our key."""
+    """A provider as the catalog has it: its address, its own name of the model, and our key, which
+    is in no representation."""
 
     url: str
     model: str
     key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Address({self.url!r}, {self.model!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("url", self.url), ("model", self.model)]
 
     def join(self, path: str, scheme: Literal["ws", "http"] = "ws", **query: Any) -> str:
         """The URL of a path there, after the path that the address may have itself. Parameters
