@@ -85,12 +85,11 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Audio(Event, frozen=True):
-    """A chunk of encoded audio: heard (client to upstream) or spoken (upstream to client). What
-    somebody said is in no representation."""
+    """A chunk of encoded audio: heard (client to upstream) or spoken (upstream to client)."""
 
     data: bytes
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # what somebody said belongs into no log and no traceback
         return (
             f"Audio(<{len(self.data)} bytes>{f', context={self.context!r}' * bool(self.context)})"
         )
