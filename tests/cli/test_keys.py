@@ -12,7 +12,7 @@ import pytest
 from cli.conftest import Shell
 
 KEY = r"vxw_[A-Za-z0-9]{8}_[A-Za-z0-9]{38}"
-SUBCOMMANDS = ("create", "list", "show", "revoke", "rotate")
+SUBCOMMANDS = ("create", "list", "show", "revoke", "rotate", "limit")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -427,7 +427,7 @@ def test_a_month_is_spent_by_what_was_opened_in_it(url: str | URL) -> None:
             months = dict(
                 (await connection.execute(select(SPENDING.c.month, SPENDING.c.spent))).all()
             )
-        this_month = date.today().replace(day=1)
+        this_month = datetime.now(UTC).date().replace(day=1)
         assert len(months) == 2
         assert months[last_month.date().replace(day=1)] == 500_000
         assert this_month in months
