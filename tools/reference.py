@@ -151,7 +151,7 @@ def speech_form(style: Style) -> tuple[str, str]:
 
 def http_routes() -> list[tuple[str, str]]:
     """From the OpenAPI document. No route is called, so there is no gateway behind them."""
-    nothing: typing.Any = None
+    nothing: typing.Any = object()
     services = Services(
         *(nothing, nothing, nothing, nothing, nothing, nothing, nothing),
         dictionaries=Dictionaries(),

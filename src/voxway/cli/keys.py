@@ -11,8 +11,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="""Give out keys, look at them, and take them back.
 
-    Under way: `voxway serve` does not ask for these keys yet, only for VOXWAY_API_KEYS.
-
     Works on the gateway's own database (VOXWAY_DATA_DIR or VOXWAY_DATABASE_URL), whether a gateway
     is running or not. A KEY is named by its prefix, as vxw_Ab12Cd34, or by its id.
 
