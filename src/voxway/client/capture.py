@@ -100,7 +100,7 @@ class CaptureQueue:
         self._held = 0  # bytes
         self._head = 0  # bytes of the source before what is held
         self._dropped = self._told = 0  # bytes
-        self._is_closed = False
+        self._is_closed = self._is_pushed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news, self._has_room = asyncio.Event(), asyncio.Event()
 
@@ -134,6 +134,12 @@ class CaptureQueue:
         with self._lock:
             self._is_closed = True
             self._room.notify_all()
+            self._wake()
+
+    def push(self) -> None:
+        """What is held is to be had now, however little it is. For the loop."""
+        with self._lock:
+            self._is_pushed = True
             self._wake()
 
     def discard(self) -> None:
@@ -195,8 +201,9 @@ class CaptureQueue:
             self._held += len(data)
 
     def _next(self) -> Chunk | None:
-        least = 1 if self._is_closed else self._size.least
+        least = 1 if self._is_closed else self._unit if self._is_pushed else self._size.least
         if self._held < least:
+            self._is_pushed = False
             return None
         size = min(self._size.most, self._held if self._is_closed else self._whole(self._held))
         at = self._head / self._rate if self._is_timed else 0.0

@@ -11,7 +11,7 @@ import asyncio
 import random
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -39,14 +39,22 @@ class Lifeline:
     """See the module. All of it runs on one loop; `error` says why it is closed, if it was not
     our wish."""
 
-    def __init__(self, route: Route, options: Options, owner: Owner, manner: Manner) -> None:
+    def __init__(
+        self,
+        route: Route,
+        options: Options,
+        owner: Owner,
+        manner: Manner,
+        note: Callable[[Notice], None],
+    ) -> None:
         self.state = State.RESTING
         self.error: BaseException | None = None
         self.is_writable = False
         self._route = route
         self._options = options
         self._owner = owner
-        self._manner = manner
+        self._heartbeat = manner.heartbeat
+        self._note = note
         self._backoff = Backoff(manner.retry)
         self._pacer: Pacer | None = None
         self._steps: deque[Step] = deque()
@@ -95,6 +103,10 @@ class Lifeline:
         if self._pacer is not None:
             self._lost(error)
 
+    def fail(self, error: BaseException) -> None:
+        """Give it up for this."""
+        self._fail(error)
+
     def stop(self) -> None:
         """End it; `close` waits for that."""
         self._finish()
@@ -120,11 +132,6 @@ class Lifeline:
             for task in late:
                 task.cancel()
 
-    def note(self, notice: Notice) -> None:
-        """Tell whoever wants to know, later: what they do is not to disturb us."""
-        if self._manner.on_notice is not None:
-            self._loop.call_soon(self._manner.on_notice, notice)
-
     # From one connection to the next
 
     def _begin(self) -> None:
@@ -138,7 +145,7 @@ class Lifeline:
         left = self._let_go()
         seconds = left if code is None else now - self._opened_at
         wait = self._backoff.failed(error, now, random.random())
-        self.note(notices.Lost(error.error, error.message, code, reason, seconds, wait))
+        self._note(notices.Lost(error.error, error.message, code, reason, seconds, wait))
         if wait is None:
             self._fail(error)
             return
@@ -154,7 +161,7 @@ class Lifeline:
 
     def _finish(self) -> None:
         if seconds := self._let_go():
-            self.note(notices.Closed(seconds))
+            self._note(notices.Closed(seconds))
         for timer in (self._again, self._ticking):
             if timer is not None:
                 timer.cancel()
@@ -171,7 +178,7 @@ class Lifeline:
         if state is not self.state and not self.is_closed:
             self.state = state
             self._news.set()
-            self.note(notices.StateChanged(state))
+            self._note(notices.StateChanged(state))
 
     def _tick(self) -> None:
         with self._care():
@@ -221,7 +228,7 @@ class Lifeline:
                 self._change(State.CONNECTING)
                 self._dialling = self._loop.create_task(self._connect(options))
             case HangUp():
-                self.note(notices.Closed(self._leave()))
+                self._note(notices.Closed(self._leave()))
                 self._change(State.RESTING)
             case Lose(message=message):
                 self._lost(UnreachableError(message))
@@ -235,7 +242,7 @@ class Lifeline:
                 self._owner.began(event)
             case Failed(code=code, message=message, param=param):
                 error = failures.failed(event)
-                self.note(notices.Erred(code, message, param, error.rule.retryable))
+                self._note(notices.Erred(code, message, param, error.rule.retryable))
                 if failures.ends_session(event):
                     self._lost(error)
                 else:
@@ -248,7 +255,7 @@ class Lifeline:
         self._has_begun = True
         self._backoff.opened(now)
         self._change(State.READY)
-        self.note(notices.Opened(now - self._called_at))
+        self._note(notices.Opened(now - self._called_at))
 
     def _leave(self) -> float:
         """Part from the socket that is there or on its way. For how long it was open."""
@@ -263,7 +270,7 @@ class Lifeline:
 
     async def _connect(self, options: Options) -> None:
         self._called_at = self._loop.time()
-        self.note(notices.Attempt(self._backoff.attempt))
+        self._note(notices.Attempt(self._backoff.attempt))
         with self._care():
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -287,7 +294,7 @@ class Lifeline:
         is_there = False
         self._dialled = ear
         try:
-            await pico.dial(route.endpoint(options), socket, route.tls(), self._manner.heartbeat)
+            await pico.dial(route.endpoint(options), socket, route.tls(), self._heartbeat)
             is_there = True
         finally:
             if not is_there:

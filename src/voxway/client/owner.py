@@ -8,20 +8,23 @@ from typing import Protocol
 from msgspec import Struct
 
 from ..events import Event, Ready
-from ..net.base import PING_INTERVAL
 from ..session.pace import Pacer
+from .metrics import Measurement
 from .notices import Notice
 from .reconnect import TELNYX, Retry
+
+HEARTBEAT = 10.0  # seconds
 
 
 class Manner(Struct, frozen=True):
     """How connections are kept. `heartbeat`: after so many seconds without a word the server is
-    pinged, and after as many without an answer it is taken for lost. `on_notice` is called on the
-    loop, a little after."""
+    pinged, and after as many without an answer it is taken for lost. The callbacks are called on
+    the loop, a little after."""
 
     retry: Retry = TELNYX
-    heartbeat: float = PING_INTERVAL
+    heartbeat: float = HEARTBEAT
     on_notice: Callable[[Notice], None] | None = None
+    on_measurement: Callable[[Measurement], None] | None = None
 
 
 class Owner(Protocol):

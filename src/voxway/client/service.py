@@ -56,10 +56,13 @@ PROVIDERS: dict[str, Provider] = {
 
 
 class Route(Struct, frozen=True):
-    """The way to one model: how it is asked, where, and by which rules."""
+    """The way to one model: how it is asked, where, and by which rules. `engine` is the name that
+    logs have for who is there; `secrets` are not to stand in them."""
 
     task: Task
     model: str
+    engine: str
+    secrets: tuple[str, ...]
     policy: Policy
     codec: Callable[[Any], Codec]
     endpoint: Callable[[Any], Endpoint]
@@ -84,6 +87,8 @@ class Service(Struct, frozen=True):
         return Route(
             task,
             model,
+            self.provider,
+            (self.gateway.key,),
             _policy(wire, model),
             lambda options: wire.client(options, address),
             lambda options: wire.endpoint(options, address),
@@ -97,6 +102,8 @@ class Service(Struct, frozen=True):
         return Route(
             task,
             model,
+            gateway.url,
+            (gateway.key,),
             _policy(wire, model),
             lambda options: wire.client(options, Address(gateway.url, model)),
             lambda options: endpoint,

@@ -28,7 +28,9 @@ from .failures import UnreachableError
 from .heard import Heard
 from .job import Job, Pieces, pieces
 from .lifeline import Lifeline
+from .metrics import Metrics
 from .notices import Abandoned, Notice, State, Warned
+from .observing import Observers
 from .owner import Manner
 from .playback import PlaybackBuffer
 from .service import Route
@@ -73,7 +75,8 @@ class Tts:
         self.format = AudioFormat(options.encoding or "linear16", options.sample_rate or 24_000)
         self._policy = route.policy
         self._delivery = delivery
-        self._line = Lifeline(route, options, self, manner)
+        self._observers = Observers(route, options, manner)
+        self._line = Lifeline(route, options, self, manner, self._observers.note)
         self._speaking = Speaking(delivery.resends)
         self._jobs: dict[str, Job] = {}  # by utterance
         self._last: Job | None = None
@@ -110,6 +113,11 @@ class Tts:
     def sample_rate(self) -> int:
         """Hz of what comes."""
         return self.format.sample_rate
+
+    @property
+    def metrics(self) -> Metrics:
+        """What this session is like, in numbers."""
+        return self._observers.metrics
 
     async def aclose(self) -> None:
         """End the session at once; what is not spoken yet never is."""
@@ -250,9 +258,9 @@ class Tts:
             case Abandoned(utterance=id):
                 self._jobs[id].abandoned += 1
                 self._abandoned += 1
-                self._line.note(item)
+                self._observers.note(item)
             case Notice():
-                self._line.note(item)
+                self._observers.note(item)
             case Flushed():
                 self._deliver(item)
             case _:
@@ -325,7 +333,7 @@ class Tts:
             case Cleared():
                 self._unconfirmed = 0
             case Warning(code=code, message=message, option=option):
-                self._line.note(Warned(code, message, option))
+                self._observers.note(Warned(code, message, option))
             case _:
                 for told in self._speaking.told(event, epoch):
                     self._deliver(told)

@@ -20,18 +20,20 @@ from msgspec import Struct, structs
 from ..audio.formats import AudioFormat
 from ..audio.wav import wav_header
 from ..errors import ConfigError
-from ..events import Audio, Flushed, Pronunciation, SpeakOptions, Word, Words
-from ..net.base import PING_INTERVAL
+from ..events import Audio, Flushed, ListenOptions, Pronunciation, SpeakOptions, Word, Words
 from .gateway import find_gateway
 from .job import Pieces
+from .metrics import Measurement
 from .notices import Notice
-from .owner import Manner
+from .owner import HEARTBEAT, Manner
 from .playback import PlaybackBuffer
 from .reconnect import TELNYX, Retry
 from .service import Service, provider_service
+from .stt import Listening, Stt
 from .tts import Delivery, Tts
 
-DEFAULT_VOICE = "local/hibari:en"
+DEFAULT_VOICE, DEFAULT_EAR = "local/hibari:en", "local/moonshine:tiny-en"
+UNHURRIED = 60.0  # seconds
 
 
 class Speech(Struct, frozen=True):
@@ -80,16 +82,17 @@ class Voxway:
         provider: str = "",
         ca: str | None = None,
         retry: Retry = TELNYX,
-        heartbeat: float = PING_INTERVAL,
+        heartbeat: float = HEARTBEAT,
         on_notice: Callable[[Notice], None] | None = None,
+        on_measurement: Callable[[Measurement], None] | None = None,
     ) -> None:
         self.service = (
             provider_service(provider, url, key)
             if provider
             else Service(find_gateway(url, key, ca))
         )
-        self._manner = Manner(retry, heartbeat, on_notice)
-        self._sessions: WeakSet[Tts] = WeakSet()
+        self._manner = Manner(retry, heartbeat, on_notice, on_measurement)
+        self._sessions: WeakSet[Tts | Stt] = WeakSet()
 
     def __repr__(self) -> str:
         return f"Voxway({self.service!r})"
@@ -141,6 +144,41 @@ class Voxway:
         )
         route = self.service.route("tts", self._model(model, DEFAULT_VOICE))
         session = Tts(route, options, self._manner, delivery, playback)
+        self._sessions.add(session)
+        return session
+
+    def stt(
+        self,
+        model: str = "",
+        *,
+        language: str | None = None,
+        encoding: str = "linear16",
+        sample_rate: int = 16_000,
+        partials: bool = True,
+        vad_events: bool = False,
+        words: bool = False,
+        speakers: bool = False,
+        extra: Mapping[str, Any] | None = None,
+        listening: Listening = Listening(),  # noqa: B008 - it is frozen
+    ) -> Stt:
+        """A session with a recognizer, to be entered with `async with`; `encoding` and
+        `sample_rate` are those of the audio that it will be sent."""
+        options = ListenOptions(
+            language=language,
+            encoding=encoding,
+            sample_rate=sample_rate,
+            partials=partials,
+            vad_events=vad_events,
+            word_timestamps=words,
+            diarization=speakers,
+            extra=dict(extra or {}),
+        )
+        route = self.service.route("stt", self._model(model, DEFAULT_EAR))
+        manner = self._manner
+        if listening.overflow == "block":
+            # A server that reads no faster than it listens answers pings late.
+            manner = structs.replace(manner, heartbeat=max(manner.heartbeat, UNHURRIED))
+        session = Stt(route, options, manner, listening)
         self._sessions.add(session)
         return session
 
