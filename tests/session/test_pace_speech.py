@@ -230,6 +230,27 @@ def test_a_socket_is_left_before_its_time_is_up_when_nothing_is_lost_by_it() -> 
     assert rig.tick(1.0) == [HangUp()]
 
 
+def test_what_has_begun_and_may_never_end_keeps_nobody_on_an_old_socket() -> None:
+    rig = Rig(structs.replace(SERIAL, life=100.0), "a", "b")
+    rig.tick(99.0)
+    rig.say(text("One.", "a"))
+    assert rig.tick(1.0) == []
+    assert rig.say(text("Two.", "b")) == [HangUp(), Dial(ANNA)]
+    starts = [Say(Start(ANNA, context=context)) for context in ("a", "b")]
+    assert rig.open() == [*starts, *said(text("One.", "a"), text("Two.", "b"))]
+
+
+def test_an_old_socket_is_kept_for_what_was_heard_and_may_never_end() -> None:
+    rig = Rig(structs.replace(SERIAL, life=100.0), "a", "b", "c")
+    rig.say(text("One.", "a"), text("Two.", "b"), Flush(context="b"))
+    rig.hear(Audio(b"ab", context="a"))
+    rig.tick(100.0)
+    assert rig.say(text("Three.", "c"), text("Four.", "b")) == said(text("Three.", "c"))
+    rig.hear(Flushed(context="b"))
+    assert rig.steps[-1] == Say(text("Four.", "b"))
+    assert HangUp() not in rig.steps
+
+
 def test_an_idle_socket_is_left_and_opened_for_the_next_text() -> None:
     rig = Rig(Policy(idle=60.0))
     assert rig.tick(59.0) == []

@@ -32,6 +32,16 @@ class Lane(Struct):
     def is_busy(self) -> bool:
         return bool(self.said or self.held)
 
+    @property
+    def can_move(self) -> bool:
+        """Whether its socket can be left: an utterance that is complete is waited for."""
+        return not self.said or not (self.pending or self.is_heard)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it cannot go elsewhere, nor come to an end unless its client says more."""
+        return self.is_heard and bool(self.said) and not self.pending
+
     def hold(self, event: Event) -> None:
         self.held.append(event)
         self.waiting += _size(event)

@@ -266,7 +266,7 @@ class SpeechPacer:
         for context, lane in self._lanes.items():
             while lane.held and self._may(lane, lane.held[0], now):
                 if self._begins(lane, lane.held[0]) and self._is_spent(now):
-                    yield from self._hang_up()
+                    yield from self._move()
                 else:
                     yield from self._give(lane, context, now)
         if self._door is Door.SHUT and self._is_wanted() and now >= self._setbacks.until:
@@ -285,7 +285,7 @@ class SpeechPacer:
             return False
         if not self._begins(lane, event):
             return True
-        if now < lane.setbacks.until or (self._is_spent(now) and self._is_speaking()):
+        if now < lane.setbacks.until or (self._is_spent(now) and not self._can_leave(now)):
             return False
         return policy.contexts == 1 or bool(lane.said) or self._in_use(now) < policy.contexts
 
@@ -301,7 +301,15 @@ class SpeechPacer:
         """Whether the socket is too old for another utterance, or has no flush left for it."""
         begun = sum(lane.has_text for lane in self._lanes.values())
         has_flush = self._flushes.allows(1, now, reserved=begun)
-        return self._door is Door.OPEN and (self._is_old(now) or not has_flush)
+        is_old = self._is_old(now) and not any(lane.is_stuck for lane in self._lanes.values())
+        return self._door is Door.OPEN and (is_old or not has_flush)
+
+    def _can_leave(self, now: float) -> bool:
+        """Whether nothing would be missed on another socket. One that is old is not kept for an
+        utterance whose client may never end it: that moves. For want of a flush it would move for
+        ever, so it is waited for."""
+        can_move = all(lane.can_move for lane in self._lanes.values())
+        return can_move if self._is_old(now) else not self._is_speaking()
 
     def _give(self, lane: Lane, context: str, now: float) -> Iterator[Step]:
         event = lane.take()
@@ -341,6 +349,12 @@ class SpeechPacer:
         self._door = Door.DIALLING
         self._flushes = Budget(self._policy.flushes_per_minute)
         yield Dial(next(iter(self._lanes.values())).options)
+
+    def _move(self) -> Iterator[Step]:
+        """Leave the socket; what was begun on it begins anew on the next."""
+        for lane in self._lanes.values():
+            lane.retry()
+        yield from self._hang_up()
 
     def _hang_up(self) -> Iterator[Step]:
         was_there = self._door is not Door.SHUT
