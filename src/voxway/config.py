@@ -17,7 +17,7 @@ from .addresses import networks
 from .catalog import LOCAL, Catalog
 from .catalog.document import convert, decode, fault
 from .catalog.files import shipped, text_of
-from .catalog.reading import merged, parse
+from .catalog.reading import OURS, Priced, merged, parse, parse_prices
 from .errors import ConfigError
 from .limits import TIERS, Tier
 
@@ -79,14 +79,22 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 def load_catalog(settings: Settings, environ: Mapping[str, str], *, dev: bool = False) -> Catalog:
     """The models in force: what is shipped, then the operator's file, then the `[[model]]` tables
-    of the settings; a later entry replaces an earlier one of its id. Raises ConfigError."""
+    of the settings; a later entry replaces an earlier one of its id, and `[prices]` what it
+    costs. Raises ConfigError."""
     layers = [shipped()]
-    if settings.catalog:
-        layers.append(parse(text_of(settings.catalog, "catalog"), settings.catalog))
-    if path := environ.get("VOXWAY_CONFIG"):
-        layers.append(parse(text_of(path, "VOXWAY_CONFIG"), path, mixed=True))
+    prices: list[Priced] = []
+    if path := settings.catalog:
+        text = text_of(path, "catalog")
+        layers.append(parse(text, path))
+        prices += parse_prices(text, path)
+    if path := environ.get("VOXWAY_CONFIG", ""):
+        text = text_of(path, "VOXWAY_CONFIG")
+        layers.append(parse(text, path, mixed=True))
+        prices += parse_prices(text, path, mixed=True)
     engines = tuple(engine.model for engine in settings.engines)
-    return Catalog(merged(layers), engines=engines, environ=environ, dev=dev or settings.dev)
+    return Catalog(
+        merged(layers, prices), engines=engines, environ=environ, dev=dev or settings.dev
+    )
 
 
 def reload_catalog(running: Settings, environ: Mapping[str, str], *, dev: bool = False) -> Catalog:
@@ -147,7 +155,7 @@ def _known_tier(tier: str, tiers: Mapping[str, Tier], where: str) -> str:
 def _from_file(path: str) -> Settings:
     text = text_of(path, "VOXWAY_CONFIG")
     document = decode(text, path)
-    document.pop("model", None)  # for the catalog
+    document = {name: value for name, value in document.items() if name not in OURS}
     tiers = _tiers(convert(document.pop("tiers", {}), Tables, text, path, ("tiers",)), text, path)
     settings = msgspec.structs.replace(convert(document, Settings, text, path), tiers=tiers)
     for i, engine in enumerate(settings.engines):

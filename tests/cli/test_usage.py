@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from msgspec import structs
 from typer.testing import CliRunner, Result
 
 from stores.counting import opened
+from voxway.catalog.model import Prices
 from voxway.cli.main import app
+from voxway.cli.usage import COUNTERS
+from voxway.config import load, load_catalog
 from voxway.errors import ProtocolError
 from voxway.events import Usage
 from voxway.stores.database import Database, default_url
 from voxway.stores.issued import IssuedKeys
 from voxway.stores.pepper import Pepper
+from voxway.stores.reports import BY
 from voxway.stores.usage import Ledger
 
 TODAY = datetime.now(UTC)
@@ -133,3 +138,25 @@ def test_what_cannot_be_is_told(here: Here, args: tuple[str, ...], said: str) ->
     error = here.run(*args).exception
     assert isinstance(error, ProtocolError)
     assert said in error.message
+
+
+def test_the_page_is_true(here: Here, tmp_path: Path) -> None:
+    """docs/how-to/usage.md: its commands run, its prices are those of a catalog, all is told."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "usage.md").read_text()
+    commands = [
+        line
+        for code in re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+        for line in code.splitlines()
+    ]
+    assert len(commands) == 8
+    for command in commands:
+        assert here.run(*shlex.split(command)[1:]).exit_code == 0, command
+    [example] = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    settings = tmp_path / "voxway.toml"
+    settings.write_text(example)
+    environ = {"VOXWAY_CONFIG": str(settings)}
+    prices = {m.id: m.prices for m in load_catalog(load(environ), environ) if m.prices}
+    assert prices["deepgram/aura:2"] == Prices(characters=0.03)
+    assert len(prices) == 3
+    for name in (*BY, *COUNTERS):
+        assert f"`{name}`" in page

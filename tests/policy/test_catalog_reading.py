@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from voxway.catalog import LOCAL, Backend, Model
 from voxway.catalog.document import line_of
-from voxway.catalog.reading import merged, parse
+from voxway.catalog.model import Prices
+from voxway.catalog.reading import merged, parse, parse_prices
 from voxway.catalog.rules import CAPABILITIES, faults
 from voxway.errors import ConfigError
 
@@ -167,6 +168,34 @@ def test_a_fallback_that_leads_nowhere(fallback: str, reason: str) -> None:
     with pytest.raises(ConfigError) as caught:
         merged([entries])
     assert caught.value.message == f"my.toml:2: a/b:1: {reason}"
+
+
+PRICES = '[prices."a/b:1"]\ncharacters = 0.015\naudio_out = 0.05\n'
+
+
+def test_prices_stand_in_an_entry_or_by_themselves() -> None:
+    own = GOOD.replace("[[model.backends]]", "[model.prices]\nrequest = 1\n[[model.backends]]", 1)
+    first, second = merged([parse(own, "m")])
+    assert (first.prices, second.prices) == (Prices(request=1.0), None)
+    for text in (PRICES, "drain_seconds = 5\n" + PRICES):
+        prices = parse_prices(text, "p", mixed=True)
+        first, second = merged([parse(own, "m")], prices)
+        assert (first.prices, second.prices) == (Prices(characters=0.015, audio_out=0.05), None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("0.015", "-1", r"p.toml:2: characters: Expected `float` >= 0"),
+        ("0.015", "nan", r"p.toml:2: characters: Expected `float` >= 0"),
+        ("0.015", "inf", r"p.toml:2: characters: Expected `float` <= 1000000"),
+        ("audio_out", "minute", r"p.toml:3: .*unknown field `minute`"),
+        ("a/b:1", "a/b:2", r"p.toml:1: prices of 'a/b:2', which is not in the catalog"),
+    ],
+)
+def test_prices_that_cannot_be(old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        merged([parse(GOOD, "m")], parse_prices(PRICES.replace(old, new), "p.toml"))
 
 
 def test_a_fallback_may_be_in_another_file() -> None:

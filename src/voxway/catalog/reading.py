@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..errors import ConfigError
 from .document import convert, decode, fault, line_of
-from .model import Model
+from .model import Model, Prices
 from .rules import faults
 
 
@@ -19,10 +20,22 @@ class Entry(Struct, frozen=True):
     place: str  # file:line
 
 
+class Priced(Struct, frozen=True):
+    """What a model costs, and where that stands."""
+
+    id: str
+    prices: Prices
+    place: str
+
+
 class Tables(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a catalog file holds."""
+    """What a catalog file holds. `prices` are of models by their ids, wherever those stand."""
 
     model: tuple[Model, ...] = ()
+    prices: dict[str, dict[str, Any]] = {}
+
+
+OURS = Tables.__struct_fields__
 
 
 def parse(text: str, file: str, *, mixed: bool = False) -> tuple[Entry, ...]:
@@ -30,10 +43,7 @@ def parse(text: str, file: str, *, mixed: bool = False) -> tuple[Entry, ...]:
 
     Raises ConfigError with the line and the reason.
     """
-    document = decode(text, file)
-    if mixed:
-        document = {name: value for name, value in document.items() if name == "model"}
-    models = convert(document, Tables, text, file).model
+    models = _tables(text, file, mixed=mixed).model
     seen: dict[str, int] = {}
     for i, model in enumerate(models):
         for path, reason in faults(model):
@@ -47,12 +57,39 @@ def parse(text: str, file: str, *, mixed: bool = False) -> tuple[Entry, ...]:
     )
 
 
-def merged(layers: Iterable[Iterable[Entry]]) -> tuple[Model, ...]:
-    """One catalog: an entry replaces the whole of an earlier one of the same id.
+def parse_prices(text: str, file: str, *, mixed: bool = False) -> tuple[Priced, ...]:
+    """The `[prices]` of the same text. Raises ConfigError with the line and the reason."""
+    return tuple(
+        Priced(
+            id,
+            convert(table, Prices, text, file, ("prices", id)),
+            f"{file}:{line_of(text, ('prices', id))}",
+        )
+        for id, table in _tables(text, file, mixed=mixed).prices.items()
+    )
 
-    Raises ConfigError if a fallback leads nowhere.
+
+def _tables(text: str, file: str, *, mixed: bool) -> Tables:
+    document = decode(text, file)
+    if mixed:
+        document = {name: value for name, value in document.items() if name in OURS}
+    return convert(document, Tables, text, file)
+
+
+def merged(layers: Iterable[Iterable[Entry]], prices: Iterable[Priced] = ()) -> tuple[Model, ...]:
+    """One catalog: an entry replaces the whole of an earlier one of the same id, and later prices
+    those of an entry.
+
+    Raises ConfigError if a fallback leads nowhere, or prices are of no model.
     """
     entries = {entry.model.id: entry for layer in layers for entry in layer}
+    for priced in prices:
+        if (entry := entries.get(priced.id)) is None:
+            raise ConfigError(
+                f"{priced.place}: prices of {priced.id!r}, which is not in the catalog"
+            )
+        model = structs.replace(entry.model, prices=priced.prices)
+        entries[priced.id] = Entry(model, entry.place)
     for entry in entries.values():
         for other in entry.model.fallback:
             if reason := _no_fallback(entry.model, other, entries):

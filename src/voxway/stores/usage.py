@@ -42,7 +42,7 @@ from .spending import Spending, add, added, month_of
 log = structlog.get_logger("voxway")
 
 KEPT = 50_000  # records that wait for a database that is away; then the oldest are lost
-CHUNK = 100  # rows at once: a millisecond or two of the loop
+CHUNK = 50  # rows at once: a millisecond or two of the loop
 GATHER = 0.05  # seconds in which more may end
 FLUSH = 5.0  # seconds that the end of the process waits
 LONGEST = 200  # characters of what clients call themselves
