@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from functools import partial
 
 from msgspec import structs
 
@@ -19,7 +20,7 @@ from .errors import LimitError, UpstreamError
 from .events import Options
 from .net import http, pico
 from .net.base import Receiver, UpgradeRefused
-from .peers import Meet, Way
+from .peers import Draw, Meet, Way
 from .seats import Seated, Seats
 from .stores.limits import Limits
 from .supervisor import Supervisor
@@ -28,6 +29,7 @@ from .wire.base import Address, Endpoint, Wire
 from .wire.policies import Policy
 
 RETRIES = (0.25, 0.5, 1.0, 2.0)  # seconds, and up to half more, before the next attempt
+BATCH = 120  # characters that are fetched at once of what a provider allows
 PATIENCE = 5.0  # seconds: whoever says that it takes longer is not asked again
 
 
@@ -38,6 +40,7 @@ class Dialler:
         self._supervisor = supervisor
         self._environ = environ
         self._seats = Seats(limits.slots)
+        self._budgets = limits.budgets
 
     def __call__(self, visit: Visit) -> Way:
         first = visit.found.backends[0]
@@ -94,12 +97,19 @@ class Dialler:
         if visit.found.client_key and backend.wire == "unified":
             key = {"X-Slng-Provider-Key": visit.asked.provider_key}
             endpoint = structs.replace(endpoint, headers={**endpoint.headers, **key})
-        receiver = meet(wire.client(options, address), wire.policy)
-        if wire.policy.sockets:
-            receiver = await self._seats.take(
-                counted_as(backend, address), wire.policy.sockets, receiver
-            )
+        policy, counted = policy_at(backend, wire), counted_as(backend, address)
+        receiver = meet(wire.client(options, address), policy, self._draw(policy, counted))
+        if policy.sockets:
+            receiver = await self._seats.take(counted, policy.sockets, receiver)
         await _connect(endpoint, receiver)
+
+    def _draw(self, policy: Policy, counted: str) -> Draw | None:
+        """How characters are taken out of what the provider allows, if it bounds them."""
+        most = policy.characters_per_minute
+        if not most:
+            return None
+        most -= most // 60  # what is a minute apart here may be a second less there
+        return partial(self._budgets.reserve, counted, per_minute=most, batch=BATCH)
 
     def _wire(self, visit: Visit, backend: Backend) -> Wire:
         return wire_named(backend.wire, visit.wanted.kind)
@@ -137,9 +147,20 @@ def is_full(error: UpgradeRefused) -> bool:
     return error.status in (429, 503)
 
 
+def policy_at(backend: Backend, wire: Wire) -> Policy:
+    """The wire's, but for what the catalog says of this backend."""
+    policy = wire.policy
+    if backend.sockets is not None:
+        policy = structs.replace(policy, sockets=backend.sockets)
+    if backend.characters_per_minute is not None:
+        policy = structs.replace(policy, characters_per_minute=backend.characters_per_minute)
+    return policy
+
+
 def policy_of(visit: Visit) -> Policy:
     """The first backend's; of contexts, what every backend can carry."""
-    policies = [wire_named(b.wire, visit.wanted.kind).policy for b in visit.found.backends]
+    kind = visit.wanted.kind
+    policies = [policy_at(b, wire_named(b.wire, kind)) for b in visit.found.backends]
     return structs.replace(policies[0], contexts=min(policy.contexts for policy in policies))
 
 

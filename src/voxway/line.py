@@ -35,7 +35,8 @@ from .events import (
 )
 from .guard import Guarded, contained
 from .net.base import Receiver
-from .peers import Side, Way
+from .peers import Draw, Side, Way
+from .purse import Purse
 from .session.pace import Dial, HangUp, Lose, Pacer, Say, Step, Tell
 from .session.pace_hearing import HearingPacer
 from .session.pace_speech import SpeechPacer
@@ -67,6 +68,7 @@ class Line:
         self._clock = clock
         self._pacer = _pacer(way, self.plan.backend)
         self._ear: Ear | None = None
+        self._purse: Purse | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._was_open = False
         self._is_paused = self._is_behind = False  # by the client, by our own work
@@ -129,9 +131,9 @@ class Line:
 
     def close(self) -> None:
         """Let go of the upstream; nothing of it is heard any more."""
-        for stage in (self._up, self._down):
-            if stage is not None:
-                stage.close()
+        for each in (self._up, self._down, self._purse):
+            if each is not None:
+                each.close()
         self._leave()
 
     def _start(self, command: Start) -> Start:
@@ -256,8 +258,11 @@ class Line:
             except GatewayError as error:
                 self._give_up(error)
 
-    def _receiver(self, codec: Codec, policy: Policy) -> Receiver:
-        self._pacer.adopt(policy)
+    def _receiver(self, codec: Codec, policy: Policy, draw: Draw | None) -> Receiver:
+        if self._purse is not None:
+            self._purse.close()
+        self._purse = Purse(draw, self.tick) if draw is not None else None
+        self._pacer.adopt(policy, self._purse)
         self._ear = Ear(self, codec)
         return Guarded(self._ear, "upstream")
 

@@ -14,8 +14,10 @@ from .net.base import Receiver
 from .wire.base import Codec, Endpoint, Task
 from .wire.policies import Policy
 
+# Take so many characters out of what the backend takes in a minute. Raises GatewayError.
+Draw = Callable[[int], Awaitable[None]]
 # What is told of the backend that is dialled: it gives the receiver of its socket.
-Meet = Callable[[Codec, Policy], Receiver]
+Meet = Callable[[Codec, Policy, Draw | None], Receiver]
 # Dial for these options; the last one says whether there was a socket before.
 Connect = Callable[[Options, Meet, bool], Awaitable[None]]
 

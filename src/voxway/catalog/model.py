@@ -18,7 +18,8 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One place where a model runs.
 
     `url` may hold `${VARIABLE}` and `${VARIABLE:-default}`. A wire adds its own path to an address
-    that has none. `key_variable` names the environment variable with the provider's key.
+    that has none. `key_variable` names the environment variable with the provider's key. What the
+    provider allows for that key may be more, or less, than for most.
     """
 
     wire: str
@@ -28,6 +29,8 @@ class Backend(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_optional: bool = False  # it answers without a key, too
     region: str = ""
     world_part: WorldPart | Literal[""] = ""
+    sockets: Annotated[int, Meta(ge=0)] | None = None  # at a time; 0: any number
+    characters_per_minute: Annotated[int, Meta(ge=0)] | None = None  # 0: any number
 
 
 Price = Annotated[float, Meta(ge=0, le=1e6)]

@@ -69,6 +69,16 @@ class Door(Enum):
     OPEN = auto()
 
 
+class Allowance(Protocol):
+    """So many of something in any minute."""
+
+    def allows(self, amount: int, now: float) -> bool:
+        """Whether so much may be spent now."""
+        ...
+
+    def spend(self, amount: int, now: float) -> None: ...
+
+
 class Pacer(Protocol):
     """What a line needs of it; there is one for speech and one for recognition."""
 
@@ -77,8 +87,9 @@ class Pacer(Protocol):
         """About how many bytes are held."""
         ...
 
-    def adopt(self, policy: Policy) -> None:
-        """Another backend answers: from now on by its policy."""
+    def adopt(self, policy: Policy, characters: Allowance | None = None) -> None:
+        """Another backend answers: from now on by its policy. `characters` are those that it takes
+        of all who have the same key; else it takes as many of each socket."""
         ...
 
     def has_room(self, now: float) -> bool:

@@ -26,6 +26,7 @@ from ..events import (
 from ..wire.policies import Policy
 from .pace import (
     TIMED_OUT,
+    Allowance,
     Dial,
     Door,
     HangUp,
@@ -72,7 +73,7 @@ class HearingPacer:
     def waiting(self) -> int:
         return self._held_bytes
 
-    def adopt(self, policy: Policy) -> None:
+    def adopt(self, policy: Policy, characters: Allowance | None = None) -> None:
         self._policy = policy
 
     def has_room(self, now: float) -> bool:

@@ -30,6 +30,7 @@ from ..wire.policies import Policy
 from .lane import Lane, Lingering
 from .pace import (
     TIMED_OUT,
+    Allowance,
     Budget,
     Dial,
     Door,
@@ -60,16 +61,19 @@ class SpeechPacer:
         self._is_ready = self._is_lost = False
         self._setbacks = Setbacks()
         self._flushes = Budget(policy.flushes_per_minute)
-        self._characters = Budget(policy.characters_per_minute)
+        self._characters: Allowance = Budget(policy.characters_per_minute)
 
     @property
     def waiting(self) -> int:
         return sum(lane.waiting for lane in self._lanes.values())
 
-    def adopt(self, policy: Policy) -> None:
+    def adopt(self, policy: Policy, characters: Allowance | None = None) -> None:
         self._policy = policy
         self._flushes.per_minute = policy.flushes_per_minute
-        self._characters.per_minute = policy.characters_per_minute
+        if characters is not None:
+            self._characters = characters
+        elif isinstance(self._characters, Budget):
+            self._characters.per_minute = policy.characters_per_minute
 
     def has_room(self, now: float) -> bool:
         taken = len(self._lanes) + self._lingering.count(now)
