@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from statistics import median
 
-from msgspec import Struct
+from msgspec import structs
 
 from voxway.addresses import AddressGuard
-from voxway.auth import Keys, credential_of
+from voxway.auth import Keys
 from voxway.config import Settings
+from voxway.entrance import Entrance, Leave
+from voxway.limits import TIERS
 from voxway.net.base import Request
 from voxway.stores.accounts import Accounts
 from voxway.stores.installation import installation
@@ -38,38 +40,17 @@ WRONG = (
 )
 
 
-class Door(Struct, frozen=True):
-    """What a caller passes on the way in."""
-
-    guard: AddressGuard
-    accounts: Accounts
-    limits: Limits
-
-    async def enter(self, request: Request, owner: str) -> str:
-        """Everything before the upgrade; returns the account."""
-        self.guard.check(request.peer, now())
-        account = await self.accounts.account(credential_of(request))
-        account.check("tts", MODELS["tts"])
-        self.guard.opened(request.peer)
-        await self.limits.slots.reserve(account.id, account.tier.connections, owner)
-        return account.id
-
-    def leave(self, account: str, owner: str) -> None:
-        self.limits.slots.release(account, owner)
-        self.guard.closed(PEER)
-
-
 async def admission(scale: Scale) -> Section:
     """One process that lets in, then a whole gateway that refuses."""
     async with accounts() as (known, key):
-        rows = await _rows(Door(AddressGuard(), known, in_memory()), key, scale, "in memory")
+        rows = await _rows(Entrance(known, in_memory(), AddressGuard()), key, scale, "in memory")
         async with own_redis() as url:
             if url is None:
                 rows.append(Row("admission with Redis", "", "no redis-server on the PATH"))
             else:
                 async with running(in_redis(url)) as limits:
-                    door = Door(AddressGuard(), known, limits)
-                    rows += await _rows(door, key, scale, "with Redis")
+                    entrance = Entrance(known, limits, AddressGuard())
+                    rows += await _rows(entrance, key, scale, "with Redis")
     rows.append(await _refusals(scale))
     return Section(
         "Admission",
@@ -101,26 +82,29 @@ async def running(limits: Limits) -> AsyncIterator[Limits]:
             await task
 
 
-async def _rows(door: Door, key: str, scale: Scale, where: str) -> list[Row]:
+async def _rows(entrance: Entrance, key: str, scale: Scale, where: str) -> list[Row]:
     request = Request("/", (), {"authorization": f"Bearer {key}"}, PEER)
-    held = [(await door.enter(request, f"other-{n}"), f"other-{n}") for n in range(OTHERS)]
+    here: list[Leave] = []
 
     async def come(name: str) -> None:
-        left.append((await door.enter(request, name), name))
+        account = await entrance.account(request)
+        account.check("tts", MODELS["tts"])
+        here.append(await entrance.let_in(account, request, name))
 
     async def ask(name: str) -> None:
-        await door.limits.rates.admit(where, 60_000)
-
-    left: list[tuple[str, str]] = []
+        await entrance.admit(known)
 
     def leave() -> None:
-        while left:
-            door.leave(*left.pop())
+        while len(here) > OTHERS:
+            here.pop()()
 
+    for number in range(OTHERS):
+        await come(f"other-{number}")
+    known = structs.replace(await entrance.account(request), tier=TIERS["local"])
     entered = await _times(come, leave, scale.admissions)
     asked = await _times(ask, leave, scale.admissions)
-    for account, owner in held:
-        door.leave(account, owner)
+    while here:
+        here.pop()()
     bound, text = (MEMORY, us(MEMORY)) if where == "in memory" else (REDIS, ms(REDIS))
     tell = us if bound == MEMORY else ms
     return [

@@ -100,7 +100,7 @@ async def open_rig(style: Style) -> Rig:
     to_client, to_upstream = Drain(), Drain()
 
     async def connect(options: Options, meet: Meet, is_again: bool) -> None:
-        receiver = meet(Client(_engine_style(style.task)), POLICIES["unified"])
+        receiver = meet(Client(_engine_style(style.task)), POLICIES["unified"], None)
         dialled.append(receiver)
         receiver.opened(to_upstream)
 
