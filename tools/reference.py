@@ -109,6 +109,7 @@ def limits() -> str:
         "text_chars": "text of one message (characters)",
         "audio_bytes": "audio of one message (bytes)",
         "idle": "idle (s)",
+        "heartbeat": "silence until a ping, and until its answer (s)",
         "http_connections": "HTTP: concurrent requests",
         "http_requests_per_minute": "HTTP: requests a minute",
         "http_text_chars": "HTTP: text (characters)",

@@ -130,7 +130,10 @@ class Gateway:
         enter = partial(self._entrance.let_in, account, request)
         guarded, relay = await self._begin("websocket", visit, codec, account.tier, enter)
         oversized = partial(guarded.run, relay.oversized)
-        return Acceptance(guarded, subprotocol, headers, account.tier.message_bytes, oversized)
+        tier = account.tier
+        return Acceptance(
+            guarded, subprotocol, headers, tier.message_bytes, oversized, tier.heartbeat
+        )
 
     async def _admit_late(self, request: Request, request_id: str, key: str) -> Receiver:
         """Let somebody in whose key came in the first message."""

@@ -40,6 +40,7 @@ class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     llm_input_tokens: Count
     llm_output_tokens: Count
     idle: Seconds = 5 * MINUTE
+    heartbeat: Seconds = 30.0  # of silence until the client is pinged; as long to answer
 
     def for_http(self) -> Tier:
         """The same tier as it counts one HTTP request, which is a session of one utterance."""

@@ -39,7 +39,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One whose sockets open, and whose addresses are bounded."""
     directory = tmp_path_factory.mktemp("plain")
     config = directory / "voxway.toml"
-    config.write_text("sockets_per_address = 60\ntrusted_proxies = ['127.0.0.1']\n")
+    config.write_text(
+        "sockets_per_address = 60\ntrusted_proxies = ['127.0.0.1']\n[tiers.pro]\nheartbeat = 1\n"
+    )
     yield from without_bugs(Gateway(directory, VOXWAY_CONFIG=str(config), **ALONE))
 
 
@@ -200,6 +202,22 @@ def test_a_message_over_the_limit_is_refused_before_it_is_there(plain: Gateway) 
                 messages.append((head[0], answer.read(size)))
         closes = [body for opcode, body in messages if opcode == 0x88]
         assert struct.unpack(">H", closes[0][:2]) == (4002,)
+
+
+def test_who_does_not_answer_a_ping_is_gone(plain: Gateway) -> None:
+    with socket.create_connection(("127.0.0.1", port(plain)), timeout=BOUND) as raw:
+        raw.sendall(UPGRADE.format(key="test-pro").encode())
+        answer = raw.makefile("rb")
+        while answer.readline().strip():
+            pass
+        opcode, length = answer.read(2)
+        assert opcode == 0x89
+        answer.read(length)
+        rest = answer.read()
+        assert rest[:1] in (b"\x88", b"\x89", b"")
+    with plain.open(VOICE, key="test-pro") as talk:  # whose library answers by itself
+        time.sleep(2.5)
+        assert talk.socket.ping().wait(BOUND)
 
 
 def test_a_message_in_parts_is_bounded_as_a_whole(plain: Gateway) -> None:

@@ -84,13 +84,15 @@ class Refusal(Struct, frozen=True):
 
 class Acceptance(Struct, frozen=True):
     """An upgrade. `max_message` bounds one message of the peer in bytes: of a larger one not even
-    the beginning is kept. `oversized` may then say so and close; else the code is 1009."""
+    the beginning is kept. `oversized` may then say so and close; else the code is 1009. A peer that
+    is silent for a `heartbeat` is pinged, and has as long to answer."""
 
     receiver: Receiver
     subprotocol: str | None = None
     headers: Mapping[str, str] = {}
     max_message: int = 1024 * 1024 + 64 * 1024
     oversized: Callable[[], None] | None = None
+    heartbeat: float = PING_INTERVAL
 
 
 Accept = Callable[[Request], Awaitable[Refusal | Acceptance]]

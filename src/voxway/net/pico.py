@@ -220,7 +220,7 @@ class Link(WSListener):
 def protocol(
     listener_factory: Callable[..., Any],
     max_frame: int,
-    ping: bool,
+    heartbeat: float,
     client: Endpoint | None = None,
     cls: type = WSProtocol,
     logger: Any = _quiet,
@@ -236,9 +236,9 @@ def protocol(
         logger,
         True,  # disconnect on an exception in a callback
         HANDSHAKE_TIMEOUT,
-        ping,
-        PING_INTERVAL,
-        PING_INTERVAL,
+        True,  # ping, after so long a silence, and wait as long for the answer
+        heartbeat,
+        heartbeat,
         WSAutoPingStrategy.PING_WHEN_IDLE,
         True,  # answer pings
         max_frame,
@@ -283,7 +283,7 @@ async def dial(
             )
         else:
             make = lambda: protocol(  # noqa: E731 - asyncio wants a factory
-                lambda *_: link, UPSTREAM_FRAME_BYTES, True, endpoint, _UnixProtocol
+                lambda *_: link, UPSTREAM_FRAME_BYTES, heartbeat, endpoint, _UnixProtocol
             )
             loop = asyncio.get_running_loop()
             _, dialled = await loop.create_unix_connection(make, endpoint.unix)

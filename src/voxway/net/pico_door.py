@@ -77,7 +77,10 @@ class Door(asyncio.Protocol):
     def _hand_over(self, verdict: Acceptance) -> None:
         link = Link(verdict.receiver, verdict.max_message, verdict.oversized)
         upgraded = protocol(
-            lambda _: _answer(verdict, link), verdict.max_message, ping=True, logger=Ear(link)
+            lambda _: _answer(verdict, link),
+            verdict.max_message,
+            verdict.heartbeat,
+            logger=Ear(link),
         )
         upgraded.connection_made(tcp_like(self._transport))
         self._transport.set_protocol(upgraded)
