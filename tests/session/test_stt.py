@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voxway.audio.encode import Encoder
+from voxway.audio.formats import AudioFormat
 from voxway.audio.wav import wav_header
 from voxway.catalog import MOONSHINE
 from voxway.events import (
@@ -237,3 +239,14 @@ def test_what_the_recognizer_takes_is_measured() -> None:
     usage = meter.usage(99.0)
     assert (usage.ttfa, usage.provider_time, usage.audio_in) == (0.5, 2.0, 0.02)
     assert usage.model == "local/moonshine:tiny-en"
+
+
+def test_compressed_audio_counts_by_what_it_says_of_itself() -> None:
+    meter = Meter(TIERS["enterprise"], 0.0)
+    s = SttSession(Brief(IDENTITY, MOONSHINE), meter)
+    say(s, Start(ListenOptions(encoding="mp3")))
+    encoder = Encoder(AudioFormat("mp3", 16000), 16000)
+    for _ in range(200):  # much faster than it sounds: nobody is asked to rest
+        frames = encoder.feed(bytes(32_000))
+        assert say(s, Audio(frames)) == [ToUpstream(Audio(frames))]
+    assert meter.usage(1.0).audio_in == pytest.approx(200.0, abs=0.1)

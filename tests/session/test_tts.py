@@ -10,6 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from voxway.audio.encode import Encoder
+from voxway.audio.formats import AudioFormat
 from voxway.catalog import HIBARI
 from voxway.events import (
     Audio,
@@ -453,3 +455,16 @@ def test_what_went_wrong_is_known_at_the_end() -> None:
     assert s.outcome == Outcome("", "invalid_request")
     list(s.end("idle_timeout_exceeded", 5.0))
     assert s.outcome == Outcome("idle_timeout_exceeded", "invalid_request")
+
+
+@pytest.mark.parametrize("encoding", ["linear16", "mulaw", "mp3", "opus"])
+def test_audio_out_counts_in_every_encoding(encoding: str) -> None:
+    meter = Meter(TIERS["enterprise"], 0.0)
+    s = TtsSession(Brief(IDENTITY, HIBARI), meter)
+    say(s, Start(SpeakOptions(encoding=encoding, sample_rate=24000)))
+    for epoch in range(3):
+        say(s, Text("Hello."), Flush())
+        encoder = Encoder(AudioFormat(encoding, 24000), 24000)
+        hear(s, Audio(encoder.feed(bytes(48_000))), epoch=epoch)
+        say(s, Clear())  # in the middle of a stream
+    assert meter.usage(1.0).audio_out == pytest.approx(3.0, abs=0.2)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field, structs
 
 from ..audio.formats import AudioFormat
+from ..audio.length import Feed, measure
 from ..events import Configure, Event, Flushed, SegmentStart, SpeakOptions, Words
 from ..text.retelling import Retelling
 from ..text.sentences import Segmenter
@@ -30,6 +31,10 @@ class Speech(Struct):
     has_text: bool = False  # since the last flush
     changed: Configure | None = None
     is_ending: bool = False
+    measure: Feed = len  # tells how many seconds a piece of its audio is
+
+    def __post_init__(self) -> None:
+        self.measure = measure(self.format)
 
     @property
     def is_busy(self) -> bool:
@@ -47,6 +52,7 @@ class Speech(Struct):
         self.has_text = False
         self.pending.clear()
         self.retellings = deque([Retelling()])
+        self.measure = measure(self.format)  # what comes next begins anew
 
     def answered(self) -> bool:
         """A flush has its answer; whether the client asked for it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..audio.formats import AudioFormat
+from ..audio.length import measure
 from ..audio.wav import RiffStripper
 from ..errors import GatewayError, ProtocolError, UpstreamError
 from ..events import (
@@ -53,6 +54,7 @@ class SttSession:
         self._model = brief.model
         self._capabilities = brief.model.capabilities
         self._format = AudioFormat(brief.model.default_encoding, brief.model.default_rate)
+        self._measure = measure(self._format)
         self._carry = b""
         self._stripper: RiffStripper | None = None
         self._told_misaligned = False
@@ -182,6 +184,7 @@ class SttSession:
             self.options.encoding or self._model.default_encoding,
             self.options.sample_rate or self._model.default_rate,
         )
+        self._measure = measure(self._format)
         if self._format.encoding in ("linear16", "linear32"):
             self._stripper = RiffStripper()
         self._life.state = State.OPEN
@@ -201,8 +204,8 @@ class SttSession:
                 yield from self._life.fail(error, now)
         if data:
             yield ToUpstream(Audio(data))
-            rest = self._life.meter.heard(self._format.seconds(len(data)), now)
-            if rest > 0.0:
+            rest = self._life.meter.heard(self._measure(data), now)
+            if rest > 0.0 and sample:
                 yield Rest(rest)
 
     def _without_header(self, data: bytes) -> tuple[bytes, ProtocolError | None]:

@@ -127,7 +127,7 @@ class TtsSession:
     def _spoken(self, event: Event, speech: Speech, now: float) -> Iterator[Action]:
         match event:
             case Audio(data=data):
-                self._life.meter.spoke(speech.format.seconds(len(data)), now)
+                self._life.meter.spoke(speech.measure(data), now)
                 yield ToClient(event)
             case Words() | SegmentStart() | Flushed():
                 yield from map(ToClient, speech.tell(event))
