@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from ..client.extras import missing
 
-
-def missing(*modules: str) -> str:
-    """The names of those that cannot be imported, for a message; empty if all can."""
-    return ", ".join(module for module in modules if find_spec(module) is None)
+__all__ = ["missing"]
