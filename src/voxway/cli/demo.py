@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 from msgspec import Struct
 from rich.console import Console
@@ -15,11 +14,12 @@ from rich.live import Live
 from rich.text import Text as Styled
 
 from ..client.gateway import Gateway
-from ..client.listen import DEFAULT_EAR, transcribe
-from ..client.speak import DEFAULT_VOICE
+from ..client.stt import Stt
+from ..client.voxway import DEFAULT_EAR, DEFAULT_VOICE
 from ..errors import ConfigError
-from ..events import ListenOptions, SpeakOptions, Transcript
+from ..events import SpeakOptions
 from . import exits, say
+from .calling import caller
 from .child import own_gateway
 from .extras import missing
 from .progress import Progress
@@ -94,29 +94,28 @@ async def _speak(out: Console, gateway: Gateway, play: bool) -> Recording:
 
 async def _listen(out: Console, gateway: Gateway, recording: Recording) -> Heard:
     """Send the recording as fast as somebody would speak it, and show the words as they come."""
-    options = ListenOptions(encoding="linear16", sample_rate=recording.rate)
     sent = _Sent(recording)
-    finals: list[str] = []
-    first_words = 0.0
-    with Live(console=out, auto_refresh=False, transient=True) as live:
-        async with aclosing(transcribe(gateway, sent.pieces(), DEFAULT_EAR, options)) as events:
-            async for event in events:
-                if not isinstance(event, Transcript) or not event.text:
-                    continue
+    first_words = last = 0.0
+    async with caller(gateway) as vox, vox.stt(DEFAULT_EAR, sample_rate=recording.rate) as stt:
+        with Live(console=out, auto_refresh=False, transient=True) as live:
+            async for part in stt.stream(sent.pieces()):
                 first_words = first_words or time.monotonic() - sent.first
-                if event.final:
-                    finals.append(event.text)
+                if part.final:
                     last = time.monotonic()
                 if out.is_terminal:
-                    shown = " ".join([*finals, *([] if event.final else [event.text])])
+                    shown = f"{_line(stt)} {stt.transcript.partial}"
                     live.update(Styled(f"  {'heard':<9}{shown}", style="dim"), refresh=True)
-    heard = Heard(" ".join(finals), first_words, last - sent.last if finals else 0.0)
+    heard = Heard(_line(stt), first_words, last - sent.last if last else 0.0)
     detail = (
-        f"by {DEFAULT_EAR}: first words after {first_words:.1f} s, "
+        f"by {DEFAULT_EAR}: first words after {heard.first_words:.1f} s, "
         f"the last {heard.delay * 1000:.0f} ms after the last sound"
     )
     _step(out, "heard", f"\u201c{heard.text}\u201d", detail)
     return heard
+
+
+def _line(stt: Stt) -> str:
+    return " ".join(final.text for final in stt.transcript.finals)
 
 
 class _Sent:

@@ -13,10 +13,12 @@ import typer
 from msgspec import Struct
 
 from ..client.gateway import Gateway
-from ..client.speak import speak
+from ..client.tts import Chunk
+from ..client.voxway import Voice
 from ..errors import ConfigError
-from ..events import Audio, Event, Failed, Ready, SpeakOptions, Warning
+from ..events import SpeakOptions
 from . import stdin
+from .calling import caller
 from .loudspeaker import loudspeaker
 from .progress import Progress
 from .sinks import Sink, sink_for
@@ -115,34 +117,38 @@ async def speak_into(
     with ExitStack() as stack, Progress("speaking…") as progress:
         for sink in sinks:
             stack.callback(sink.close)
-        async with aclosing(speak(gateway, told.pieces(), wish.model, wish.options)) as events:
-            spoken = await _collected(events, told, sinks, progress)
+        async with caller(gateway) as vox, vox.tts(wish.model, **voice(wish.options)) as tts:
+            for sink in sinks:
+                sink.open(tts.sample_rate)
+            async with aclosing(tts.stream(told.pieces())) as chunks:
+                spoken = await _collected(chunks, tts.sample_rate, told, sinks, progress)
         progress.say("finishing…")  # a loudspeaker takes its time
         for sink in sinks:
             await sink.finish()
     return spoken
 
 
+def voice(options: SpeakOptions) -> Voice:
+    """The same as the client takes it."""
+    return Voice(
+        voice=options.voice,
+        language=options.language,
+        sample_rate=options.sample_rate,
+        speed=options.speed,
+    )
+
+
 async def _collected(
-    events: AsyncIterator[Event], told: _Told, sinks: Sequence[Sink], progress: Progress
+    chunks: AsyncIterator[Chunk], rate: int, told: _Told, sinks: Sequence[Sink], progress: Progress
 ) -> Spoken:
-    rate, size, first, last = 0, 0, 0.0, 0.0
-    async for event in events:
-        match event:
-            case Ready(sample_rate=rate):
-                for sink in sinks:
-                    sink.open(rate)
-            case Audio(data=data):
-                last = time.monotonic()
-                first = first or last
-                size += len(data)
-                for sink in sinks:
-                    sink.write(data)
-                progress.say(f"speaking… {size / 2 / rate:.1f} s of audio")
-            case Warning(message=message) | Failed(message=message):
-                typer.echo(f"voxway: {message}", err=True)
-            case _:
-                pass
+    size, first, last = 0, 0.0, 0.0
+    async for chunk in chunks:
+        last = time.monotonic()
+        first = first or last
+        size += len(chunk.data)
+        for sink in sinks:
+            sink.write(chunk.data)
+        progress.say(f"speaking… {size / 2 / rate:.1f} s of audio")
     if not size:
         raise ConfigError("no speech came: there is nothing in the text to say")
     return Spoken(size / 2 / rate, first - told.at, last - told.at)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import typer
 from msgspec import Struct
 
-from ..client.gateway import Gateway
-from ..client.listen import transcribe
-from ..events import Failed, ListenOptions, Transcript, Warning
+from ..client import Gateway, Listening
+from ..client.voxway import Hearing
+from .calling import caller, finishing
 from .progress import Progress
 from .sound import RATE, paced, sound
 from .transcript import JsonLines, Live, Plain, Printer, Shape
+
+# A file waits until it is heard: nothing of it is dropped.
+UNHURRIED = Listening(overflow="block", chunks="steady", replay=30.0, patience=60.0)
 
 
 class Wish(Struct, frozen=True):
@@ -32,15 +34,19 @@ def run(gateway: Gateway, wish: Wish) -> None:
     """Write down what is heard. Raises GatewayError."""
     rate = wish.raw_rate or RATE
     audio = sound(wish.source, wish.raw_rate)
-    options = ListenOptions(
+    asyncio.run(_written(gateway, wish, rate, paced(audio, rate) if wish.real_time else audio))
+
+
+def hearing(wish: Wish, rate: int, listening: Listening) -> Hearing:
+    """The same as the client takes it."""
+    return Hearing(
         language=wish.language,
-        encoding="linear16",
         sample_rate=rate,
         partials=wish.shape.partials,
-        word_timestamps=wish.shape.words or wish.shape.speakers,
-        diarization=wish.shape.speakers,
+        words=wish.shape.words or wish.shape.speakers,
+        speakers=wish.shape.speakers,
+        listening=listening,
     )
-    asyncio.run(_written(gateway, wish, options, paced(audio, rate) if wish.real_time else audio))
 
 
 def printer(shape: Shape) -> Printer:
@@ -51,26 +57,17 @@ def printer(shape: Shape) -> Printer:
     return Plain(shape)
 
 
-async def _written(
-    gateway: Gateway, wish: Wish, options: ListenOptions, audio: AsyncIterator[bytes]
-) -> None:
-    heard_any = False
-    rate = options.sample_rate or RATE
+async def _written(gateway: Gateway, wish: Wish, rate: int, audio: AsyncIterator[bytes]) -> None:
     # On the same terminal the spinner and the text would write over each other.
     progress = Progress("listening…", hidden=wish.shape.is_terminal)
+    how = hearing(wish, rate, UNHURRIED)
     with printer(wish.shape) as out, progress:
-        audio = _watched(audio, rate, out, progress)
-        async with aclosing(transcribe(gateway, audio, wish.model, options)) as events:
-            async for event in events:
-                match event:
-                    case Transcript():
-                        heard_any = heard_any or bool(event.text)
-                    case Warning(message=message) | Failed(message=message):
-                        typer.echo(f"voxway: {message}", err=True)
-                    case _:
-                        pass
+        async with caller(gateway) as vox, vox.stt(wish.model, **how) as stt, finishing(stt):
+            async for event in stt.events(_watched(audio, rate, out, progress)):
                 out.show(event)
-    if not heard_any:
+    if stt.transcript.incomplete:
+        typer.echo(f"voxway: the transcript is incomplete: {stt.transcript.incomplete}", err=True)
+    elif not stt.transcript.finals:
         typer.echo("voxway: no speech was heard", err=True)
 
 

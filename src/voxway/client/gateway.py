@@ -17,7 +17,6 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
-from .. import config
 from ..errors import ConfigError
 from ..wire.base import Endpoint, Task
 
@@ -79,6 +78,8 @@ def find_gateway(
     gateway = Gateway(normalised(url or environ.get("VOXWAY_URL") or DEFAULT_URL), ca=ca or None)
     key = (key or environ.get("VOXWAY_API_KEY", "")).strip()
     if not key and gateway.is_local:
+        from .. import config  # with all of the catalog: only who needs it pays for that
+
         with suppress(OSError):
             key = Path(config.load(environ).data_dir, "local-key").read_text().strip()
     if not (key.isascii() and key.isprintable()):

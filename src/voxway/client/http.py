@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from ..catalog import Public
 from .failures import UnreachableError, refused
 from .gateway import Gateway
+
+if TYPE_CHECKING:
+    from ..catalog import Public
 
 TIMEOUT = 10.0  # seconds
 
@@ -28,12 +30,15 @@ class Health(Struct, frozen=True):
 
 
 class ModelList(Struct, frozen=True):
-    data: tuple[Public, ...]
+    data: tuple[msgspec.Raw, ...]
 
 
 async def list_models(gateway: Gateway) -> tuple[Public, ...]:
     """What the gateway can do. Raises UnreachableError, AuthError."""
-    return (await asyncio.to_thread(_get, gateway, "/v1/models", ModelList)).data
+    from ..catalog import Public  # with all that a catalog needs: only who asks pays for it
+
+    models = (await asyncio.to_thread(_get, gateway, "/v1/models", ModelList)).data
+    return tuple(msgspec.json.decode(model, type=Public) for model in models)
 
 
 async def health(gateway: Gateway) -> Health:

@@ -276,15 +276,17 @@ class Lifeline:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     await self._dial(options)
             except TimeoutError:
-                self._lost(UnreachableError(f"no answer within {CONNECT_TIMEOUT:g} s"))
+                self._lost(self._unreachable(f"no answer within {CONNECT_TIMEOUT:g} s"))
             except UpgradeRefused as error:
                 self._lost(failures.refused(error.status, error.body, error.retry_after))
             except UpstreamError as error:
                 refusal = isinstance(error.__cause__, ConnectionRefusedError)
-                message = "connection refused" if refusal else error.message
-                self._lost(UnreachableError(message))
+                self._lost(self._unreachable("connection refused" if refusal else error.message))
             except GatewayError as error:
                 self._lost(error)
+
+    def _unreachable(self, reason: str) -> UnreachableError:
+        return UnreachableError(f"no {self._route.whom}: {reason}")
 
     async def _dial(self, options: Options) -> None:
         route = self._route

@@ -17,6 +17,7 @@ from msgspec import Struct
 from . import notices as n
 
 LOGGER = logging.getLogger("voxway.client")
+LOGGER.addHandler(logging.NullHandler())  # where nobody wants a log, nothing is printed either
 
 # Those that are left out come too often to be logged, or say nothing about how it went.
 _LEVELS: dict[type[n.Notice], int] = {

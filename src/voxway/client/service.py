@@ -57,16 +57,23 @@ PROVIDERS: dict[str, Provider] = {
 
 class Route(Struct, frozen=True):
     """The way to one model: how it is asked, where, and by which rules. `engine` is the name that
-    logs have for who is there; `secrets` are not to stand in them."""
+    logs have for who is there, `whom` that for people; `secrets` are not to stand in any."""
 
     task: Task
     model: str
     engine: str
+    whom: str
     secrets: tuple[str, ...]
     policy: Policy
     codec: Callable[[Any], Codec]
     endpoint: Callable[[Any], Endpoint]
     tls: Callable[[], SSLContext | None]
+
+    def __repr__(self) -> str:
+        return f"Route({self.task!r}, {self.model!r}, {self.engine!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("task", self.task), ("model", self.model), ("engine", self.engine)]
 
 
 class Service(Struct, frozen=True):
@@ -88,6 +95,7 @@ class Service(Struct, frozen=True):
             task,
             model,
             self.provider,
+            self.provider,
             (self.gateway.key,),
             _policy(wire, model),
             lambda options: wire.client(options, address),
@@ -103,6 +111,7 @@ class Service(Struct, frozen=True):
             task,
             model,
             gateway.url,
+            f"gateway at {gateway.http}",
             (gateway.key,),
             _policy(wire, model),
             lambda options: wire.client(options, Address(gateway.url, model)),

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from types import TracebackType
+from typing import Any
 
 from msgspec import Struct
 
@@ -358,7 +359,7 @@ def loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def ended(task: asyncio.Task[None]) -> BaseException | None:
+async def ended(task: asyncio.Task[Any]) -> BaseException | None:
     """Cancel a task, and wait until it is no more. What it failed with, if it did."""
     task.cancel()
     await asyncio.wait({task})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from types import TracebackType
+from typing import Any
 
 from msgspec import Struct
 
@@ -47,6 +48,9 @@ class Chunk(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Chunk({len(self.data)} bytes, start={self.start:.3f})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("bytes", len(self.data)), ("start", self.start)]
 
 
 class Delivery(Struct, frozen=True, kw_only=True):

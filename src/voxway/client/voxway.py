@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from weakref import WeakSet
 
 from msgspec import Struct, structs
@@ -46,6 +46,9 @@ class Speech(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Speech({self.seconds:.2f} s, {self.format})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("seconds", round(self.seconds, 2)), ("format", self.format)]
+
     def __bytes__(self) -> bytes:
         return self.audio
 
@@ -66,32 +69,69 @@ class Speech(Struct, frozen=True):
         Path(path).write_bytes(self.wav() if is_raw else self.audio)
 
 
+class How(TypedDict, total=False):
+    """How a server is reached. `ca`: a PEM file to check it by. `retry`: when a lost connection is
+    tried again. `heartbeat`: seconds of silence after which it is pinged, and then taken for lost.
+    `on_notice` and `on_measurement` are told what the sessions do."""
+
+    provider: str
+    ca: str | None
+    retry: Retry
+    heartbeat: float
+    on_notice: Callable[[Notice], None] | None
+    on_measurement: Callable[[Measurement], None] | None
+
+
+class Voice(TypedDict, total=False):
+    """How to speak. `words`: tell their times. Audio comes at the rate of `playback`, which takes
+    what `say` speaks, or at `sample_rate` (Hz). `extra` holds what only some providers know."""
+
+    voice: str | None
+    language: str | None
+    encoding: str
+    sample_rate: int | None
+    speed: float | None
+    words: bool
+    pronunciation: Pronunciation | None
+    extra: Mapping[str, Any]
+    delivery: Delivery
+    playback: PlaybackBuffer | None
+
+
+class Hearing(TypedDict, total=False):
+    """How to listen. `encoding` and `sample_rate` (Hz) are those of the audio that will be sent;
+    `words` have times; `speakers` are told apart."""
+
+    language: str | None
+    encoding: str
+    sample_rate: int
+    partials: bool
+    vad_events: bool
+    words: bool
+    speakers: bool
+    extra: Mapping[str, Any]
+    listening: Listening
+
+
 class Voxway:
     """See the module. Without `provider`, what is not given is looked up as `find_gateway` does.
     With one ("deepgram", "elevenlabs", "cartesia", "telnyx"), `url` is that provider's own if it is
-    not given, and models have the names that they have there.
-
-    `on_notice` is called with what its sessions tell of their own doings. Raises ConfigError.
+    not given, and models have the names that they have there. Raises ConfigError.
     """
 
-    def __init__(
-        self,
-        url: str = "",
-        key: str = "",
-        *,
-        provider: str = "",
-        ca: str | None = None,
-        retry: Retry = TELNYX,
-        heartbeat: float = HEARTBEAT,
-        on_notice: Callable[[Notice], None] | None = None,
-        on_measurement: Callable[[Measurement], None] | None = None,
-    ) -> None:
+    def __init__(self, url: str = "", key: str = "", **how: Unpack[How]) -> None:
+        provider = how.get("provider", "")
         self.service = (
             provider_service(provider, url, key)
             if provider
-            else Service(find_gateway(url, key, ca))
+            else Service(find_gateway(url, key, how.get("ca")))
         )
-        self._manner = Manner(retry, heartbeat, on_notice, on_measurement)
+        self._manner = Manner(
+            how.get("retry", TELNYX),
+            how.get("heartbeat", HEARTBEAT),
+            how.get("on_notice"),
+            how.get("on_measurement"),
+        )
         self._sessions: WeakSet[Tts | Stt] = WeakSet()
 
     def __repr__(self) -> str:
@@ -113,68 +153,40 @@ class Voxway:
         for session in list(self._sessions):
             await session.aclose()
 
-    def tts(
-        self,
-        model: str = "",
-        *,
-        voice: str | None = None,
-        language: str | None = None,
-        encoding: str = "linear16",
-        sample_rate: int | None = None,
-        speed: float | None = None,
-        words: bool = False,
-        pronunciation: Pronunciation | None = None,
-        extra: Mapping[str, Any] | None = None,
-        delivery: Delivery = Delivery(),  # noqa: B008 - it is frozen
-        playback: PlaybackBuffer | None = None,
-    ) -> Tts:
-        """A session with a voice, to be entered with `async with`. `words`: tell their times.
-        Audio comes at the rate of `playback`, if there is one, or at `sample_rate`."""
-        if playback is not None:
-            sample_rate = sample_rate or playback.sample_rate
+    def tts(self, model: str = "", **how: Unpack[Voice]) -> Tts:
+        """A session with a voice, to be entered with `async with`."""
+        playback = how.get("playback")
+        rate = how.get("sample_rate") or (playback.sample_rate if playback else None)
         options = SpeakOptions(
-            voice=voice,
-            language=language,
-            encoding=encoding,
-            sample_rate=sample_rate or self._default_rate(24_000),
-            speed=speed,
-            word_timestamps=words,
-            pronunciation=pronunciation,
-            extra=dict(extra or {}),
+            voice=how.get("voice"),
+            language=how.get("language"),
+            encoding=how.get("encoding", "linear16"),
+            sample_rate=rate or self._default_rate(24_000),
+            speed=how.get("speed"),
+            word_timestamps=how.get("words", False),
+            pronunciation=how.get("pronunciation"),
+            extra=dict(how.get("extra", {})),
         )
         route = self.service.route("tts", self._model(model, DEFAULT_VOICE))
+        delivery = how.get("delivery", Delivery())
         session = Tts(route, options, self._manner, delivery, playback)
         self._sessions.add(session)
         return session
 
-    def stt(
-        self,
-        model: str = "",
-        *,
-        language: str | None = None,
-        encoding: str = "linear16",
-        sample_rate: int = 16_000,
-        partials: bool = True,
-        vad_events: bool = False,
-        words: bool = False,
-        speakers: bool = False,
-        extra: Mapping[str, Any] | None = None,
-        listening: Listening = Listening(),  # noqa: B008 - it is frozen
-    ) -> Stt:
-        """A session with a recognizer, to be entered with `async with`; `encoding` and
-        `sample_rate` are those of the audio that it will be sent."""
+    def stt(self, model: str = "", **how: Unpack[Hearing]) -> Stt:
+        """A session with a recognizer, to be entered with `async with`."""
         options = ListenOptions(
-            language=language,
-            encoding=encoding,
-            sample_rate=sample_rate,
-            partials=partials,
-            vad_events=vad_events,
-            word_timestamps=words,
-            diarization=speakers,
-            extra=dict(extra or {}),
+            language=how.get("language"),
+            encoding=how.get("encoding", "linear16"),
+            sample_rate=how.get("sample_rate", 16_000),
+            partials=how.get("partials", True),
+            vad_events=how.get("vad_events", False),
+            word_timestamps=how.get("words", False),
+            diarization=how.get("speakers", False),
+            extra=dict(how.get("extra", {})),
         )
         route = self.service.route("stt", self._model(model, DEFAULT_EAR))
-        manner = self._manner
+        listening, manner = how.get("listening", Listening()), self._manner
         if listening.overflow == "block":
             # A server that reads no faster than it listens answers pings late.
             manner = structs.replace(manner, heartbeat=max(manner.heartbeat, UNHURRIED))
@@ -182,10 +194,10 @@ class Voxway:
         self._sessions.add(session)
         return session
 
-    async def speak(self, text: Pieces, model: str = "", **options: Any) -> Speech:
-        """Speak a text, and give all of it; the options are those of `tts`. Raises GatewayError,
-        also if some of the text could not be spoken."""
-        async with self.tts(model, **options) as tts:
+    async def speak(self, text: Pieces, model: str = "", **how: Unpack[Voice]) -> Speech:
+        """Speak a text, and give all of it. Raises GatewayError, also if some of the text could not
+        be spoken."""
+        async with self.tts(model, **how) as tts:
             return await spoken(tts, text)
 
     def _model(self, model: str, default: str) -> str:
