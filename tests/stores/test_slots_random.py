@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from stores.pretend import PretendRedis, Replica, at_once
+from stores.racing import QUICK
 from voxway.errors import GatewayError, LimitError
 from voxway.stores.limits import Limits, in_redis
 from voxway.stores.limits.line import Terms
@@ -27,7 +28,6 @@ from voxway.stores.limits.shared import OnLoss
 LIMIT = 3
 KEYS = ("one", "other")
 LEASE, BEAT = Terms().lease, Terms().beat
-SHORT = Terms(lease=1.5, beat=0.2, timeout=5.0)
 REPLICAS = range(3)
 
 replicas = st.sampled_from(REPLICAS)
@@ -217,7 +217,7 @@ class WithRedis(RuleBasedStateMachine):
             self.runner.run(self.start(replica))
 
     async def start(self, replica: int) -> None:
-        limits = in_redis(self.url, "fail_closed", terms=SHORT)
+        limits = in_redis(self.url, "fail_closed", terms=QUICK)
         self.replicas[replica] = limits, asyncio.create_task(limits.run())
 
     @rule(replica=replicas)
@@ -244,7 +244,7 @@ class WithRedis(RuleBasedStateMachine):
         victim = data.draw(st.sampled_from(self.open))[0]
         self.runner.run(self.stop(victim))
         self.open = [(replica, owner) for replica, owner in self.open if replica != victim]
-        self.runner.run(asyncio.sleep(SHORT.lease))
+        self.runner.run(asyncio.sleep(QUICK.lease))
         self.runner.run(self.start(victim))
 
     async def stop(self, replica: int) -> None:
@@ -268,15 +268,13 @@ class WithRedis(RuleBasedStateMachine):
 
 def test_with_redis(redis_url: str) -> None:
     WithRedis.url = redis_url
-    run_state_machine_as_test(
-        WithRedis, settings=settings(max_examples=6, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(WithRedis, settings=settings(max_examples=4, stateful_step_count=40))
 
 
-MANY = settings(max_examples=150, stateful_step_count=100, deadline=None)  # over 10,000 steps
+MANY = settings(max_examples=150, stateful_step_count=100)  # over 10,000 steps
 
 TestAlone = Alone.TestCase
-TestAlone.settings = settings(max_examples=30, stateful_step_count=50, deadline=None)
+TestAlone.settings = settings(max_examples=30, stateful_step_count=50)
 TestTogether = Together.TestCase
 TestTogether.settings = MANY
 TestTogetherAndAlone = TogetherAndAlone.TestCase
