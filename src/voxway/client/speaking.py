@@ -38,13 +38,14 @@ OF_SPEECH = (Audio, Words, SegmentStart, SegmentEnd, Flushed)
 class Utterance(Struct, eq=False):
     """The text up to one flush. Characters: `said` of it on this connection, `done` when their
     audio has come to its end. Bytes: `got` of audio handed on, `base` when those characters ended,
-    `skip` still to be left out. `times`: on how many connections it was said."""
+    `skip` still to be left out. `losses`: how many connections broke off when it had its turn."""
 
     id: str
     text: str = ""
     is_complete: bool = False
     is_wanted: bool = True
-    times: int = 0
+    losses: int = 0
+    was_said: bool = False  # on an earlier connection
     said: int = 0
     is_flushed: bool = False  # on this connection
     done: int = 0
@@ -109,6 +110,8 @@ class Speaking:
     def lost(self) -> None:
         """The connection is gone: what was said on it is not to be expected."""
         self._utterances = deque(each for each in self._utterances if each.is_wanted)
+        if front := self._front():
+            front.losses += 1
         for each in self._utterances:
             each.said, each.is_flushed = 0, False
 
@@ -120,7 +123,7 @@ class Speaking:
             if utterance.is_flushed:
                 continue
             is_first = not utterance.said
-            if is_first and utterance.times and not self._again(utterance):
+            if is_first and utterance.losses and not self._again(utterance):
                 yield Abandoned(utterance.id, utterance.rest)
                 yield from self._end(utterance)
                 return
@@ -128,14 +131,14 @@ class Speaking:
             text = utterance.text[at:].strip()
             if not text and not utterance.is_complete:
                 return
-            if is_first and utterance.times and text:
+            if is_first and utterance.was_said and text:
                 yield Resent(utterance.id, text, self._seconds(utterance.skip))
             yield from self._say(utterance, text)
             return
 
     def _again(self, utterance: Utterance) -> bool:
         """Prepare to say it once more, if that may be."""
-        if self._resends is not None and utterance.times > self._resends:
+        if self._resends is not None and utterance.losses > self._resends:
             return False
         heard = utterance.got - utterance.base
         if heard and not self._format.frame_bytes:
@@ -149,7 +152,7 @@ class Speaking:
             yield from self._end(utterance)
             return
         if text:
-            utterance.times += not utterance.said
+            utterance.was_said = True
             *parts, last = messages(text)
             yield from (Text(part) for part in parts)
             yield Text(last, partial=False)
@@ -169,8 +172,7 @@ class Speaking:
         """What of it is news, named and timed as the application knows it."""
         if not isinstance(event, OF_SPEECH) or epoch != self.epoch:
             return
-        utterance = next((each for each in self._utterances if each.said), None)
-        if utterance is None:
+        if (utterance := self._front()) is None:
             return
         for told in self._heard(event, utterance):
             if utterance.is_wanted:
@@ -245,7 +247,7 @@ class Speaking:
     def drop(self, utterances: set[str]) -> bool:
         """Forget these; whether the server has to be told. What it has of others is then to be
         said again."""
-        front = next((each for each in self._utterances if each.said), None)
+        front = self._front()
         is_front = front is not None and front.id in utterances
         for each in [each for each in self._utterances if each.id in utterances]:
             if is_front or not each.said:
@@ -254,10 +256,13 @@ class Speaking:
                 each.is_wanted = False  # it comes after what is wanted
         if is_front:
             for each in self._utterances:
-                each.said, each.is_flushed = 0, False  # it was no loss, and does not count as one
-                each.times -= 1 if each.times else 0
+                each.said, each.is_flushed, each.was_said = 0, False, False
         self._silence(is_front)
         return is_front
+
+    def _front(self) -> Utterance | None:
+        """Whose turn it is at the server."""
+        return next((each for each in self._utterances if each.said), None)
 
     def _silence(self, is_told: bool) -> None:
         self.epoch += is_told
