@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from voxway.client import Notice, Retry, Voxway
+from voxway.client import Notice, Retry, Stt, Tts, Voxway
 from voxway.events import Audio, Ended, Event, Finish, Flush, Flushed, Ready, Start, Text
 from voxway.net import pico_door
 from voxway.net.base import Acceptance, Refusal, Request, Socket
@@ -112,6 +112,24 @@ async def house(task: Task, answer: Callable[[Peer, Event], None]) -> AsyncItera
     finally:
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def talking(
+    answer: Callable[[Peer, Event], None], **how: Any
+) -> AsyncIterator[tuple[House, Tts]]:
+    """A voice, and a session with it."""
+    async with house("tts", answer) as there, there.voxway() as vox, vox.tts("m", **how) as tts:
+        yield there, tts
+
+
+@asynccontextmanager
+async def listening(
+    answer: Callable[[Peer, Event], None], **how: Any
+) -> AsyncIterator[tuple[House, Stt]]:
+    """A recognizer, and a session with it."""
+    async with house("stt", answer) as there, there.voxway() as vox, vox.stt("m", **how) as stt:
+        yield there, stt
 
 
 def run(test: Coroutine[Any, Any, Result]) -> Result:

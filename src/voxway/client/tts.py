@@ -200,6 +200,8 @@ class Tts:
             heard = self.playback.fade(fade_ms) if fade_ms else self.playback.clear()
         else:
             heard = self._last.heard() if self._last is not None else Heard("", 0.0, True)
+        if self._last is not None:
+            self._last.stop()
         if self._speaking.clear():
             self._silence()
         self._stop()
