@@ -14,7 +14,7 @@ from .scale import Scale
 from .stats import mb, ms, percentile
 from .texts import sentence
 
-MEMORY = 80e6  # bytes
+MEMORY = 100e6  # bytes; docs/decisions/020-memory.md
 HELP = 0.4  # seconds
 VISITORS = 20
 

@@ -10,7 +10,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from threading import Lock
 
-from .audio.decode import Decoder
 from .audio.formats import AudioFormat
 from .engines import align
 from .events import Word
@@ -36,6 +35,8 @@ class Alignment:
     """The audio of one utterance, for one thread that feeds and one that asks."""
 
     def __init__(self, source: AudioFormat) -> None:
+        from .audio.decode import Decoder  # see `converting`
+
         self._decoder = Decoder(source, align.SAMPLE_RATE)
         self._pcm = bytearray()
         self._lock = Lock()

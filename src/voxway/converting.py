@@ -2,17 +2,21 @@
 
 A model says in the catalog what it speaks; the client asks for what it likes. What lies between is
 done here, on the way of the events: small things at once, work in a thread.
+
+What converts brings numpy and libav with it, 27 MB that a gateway of local engines never needs.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
 from .aligning import Alignment
-from .audio.convert import Converter, is_light, nearest
 from .audio.formats import AudioFormat
+from .audio.nearest import is_light, nearest
 from .catalog import Model
 from .engines.align import can_align
 from .errors import ProtocolError
@@ -29,7 +33,21 @@ from .events import (
 )
 from .session.tts import OF_AN_UTTERANCE
 
+if TYPE_CHECKING:
+    from .audio.convert import Converter
+
 Stamped = tuple[Event, int]  # an event and its epoch
+
+
+def prepare() -> None:
+    """Load now what converts, so that no session has to wait for it."""
+    importlib.import_module("voxway.audio.convert")
+
+
+def _converter(source: AudioFormat, target: AudioFormat, bit_rate: int | None = None) -> Converter:
+    from .audio.convert import Converter
+
+    return Converter(source, target, bit_rate)
 
 
 class Plan(Struct, frozen=True):
@@ -45,6 +63,11 @@ class Plan(Struct, frozen=True):
     @property
     def converts(self) -> bool:
         return self.client != self.backend
+
+    @property
+    def is_plain(self) -> bool:
+        """What the backend says goes on as it is."""
+        return not (self.converts or self.is_aligned)
 
 
 def plan(options: Options, model: Model) -> Plan:
@@ -76,10 +99,6 @@ class Spoken:
         self._begin()
 
     @property
-    def is_needed(self) -> bool:
-        return self._plan.converts or self._plan.is_aligned
-
-    @property
     def is_work(self) -> bool:
         return self._plan.is_aligned or not is_light(self._plan.client, self._plan.backend)
 
@@ -91,7 +110,7 @@ class Spoken:
     def _begin(self) -> None:
         plan = self._plan
         self._texts = [""]
-        self._converter = Converter(plan.backend, plan.client, plan.options.extra.get("bit_rate"))
+        self._converter = _converter(plan.backend, plan.client, plan.options.extra.get("bit_rate"))
         self._alignment = Alignment(plan.backend) if plan.is_aligned else None
 
     def said(self, command: Event) -> None:
@@ -137,7 +156,7 @@ class Heard:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._converter = Converter(plan.client, plan.backend) if plan.converts else None
+        self._converter = _converter(plan.client, plan.backend) if plan.converts else None
         self._alignment = Alignment(plan.backend) if plan.is_aligned else None
         self._from = self._given = 0.0  # seconds: of the audio kept for alignment
         self._is_unreadable = False

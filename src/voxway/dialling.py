@@ -18,7 +18,7 @@ from .catalog import Backend
 from .catalog.wires import wire_named
 from .errors import LimitError, UpstreamError
 from .events import Options
-from .net import http, pico
+from .net import pico
 from .net.base import Receiver, UpgradeRefused
 from .peers import Draw, Meet, Way
 from .seats import Seated, Seats
@@ -135,7 +135,12 @@ def counted_as(backend: Backend, address: Address) -> str:
 async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
     is_there = False
     try:
-        await (http if endpoint.url.startswith("http") else pico).dial(endpoint, receiver)
+        if endpoint.url.startswith("http"):
+            from .net import http  # with httpx, which most gateways do not need
+
+            await http.dial(endpoint, receiver)
+        else:
+            await pico.dial(endpoint, receiver)
         is_there = True
     finally:
         if not is_there and isinstance(receiver, Seated):

@@ -141,11 +141,9 @@ class Line:
         assert command.options is not None
         made = plan(command.options, self._way.model)
         self._framers[command.context] = Framer(made.backend)
-        if self._way.task == "tts":
-            spoken = Spoken(made)
-            if spoken.is_needed:
-                self._spoken[command.context] = spoken
-                self._set_up_speech(in_thread=spoken.is_work or self._way.policy.contexts > 1)
+        if self._way.task == "tts" and not made.is_plain:
+            spoken = self._spoken[command.context] = Spoken(made)
+            self._set_up_speech(in_thread=spoken.is_work or self._way.policy.contexts > 1)
         return structs.replace(command, options=made.asked)
 
     def _set_up_speech(self, *, in_thread: bool) -> None:

@@ -9,20 +9,33 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import URL, Column, Connection, Integer, MetaData, Table, insert, select, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
 
 from services import Postgres
 from voxway.errors import ConfigError, GatewayError
-from voxway.stores.database import Database, Moment, default_url, metadata, upgrade
+from voxway.stores.database import Database, Moment, default_url, metadata
 from voxway.stores.dictionaries import Dictionaries
 from voxway.stores.issued import KEYS, IssuedKeys
 from voxway.stores.pepper import Pepper
 from voxway.stores.spending import standings
+from voxway.stores.upgrading import HEAD, MIGRATIONS, VERSION, run_scripts
 from voxway.stores.usage import USAGE
 
 Work = Callable[[Database], Awaitable[None]]
@@ -54,20 +67,67 @@ def test_the_scripts_make_what_the_stores_declare(url: str | URL) -> None:
         return found
 
     async def work(database: Database) -> None:
-        await database.migrate()
-        async with database.reading() as connection:
+        if database.is_sqlite:
+            Path(str(url).removeprefix("sqlite:///")).parent.mkdir(parents=True)
+        async with database.writing() as connection:
+            await connection.run_sync(run_scripts)
             assert await connection.run_sync(difference) == []
+            assert (await connection.execute(select(VERSION))).scalars().all() == [HEAD]
+        await database.migrate()  # which finds nothing to do
         assert KEYS.metadata is metadata
         assert USAGE.metadata is metadata
 
     run(url, work)
 
 
+def test_a_new_database_is_what_the_scripts_would_make(url: str | URL) -> None:
+    def index(one: Any) -> str:
+        options = {name: str(option) for name, option in one["dialect_options"].items()}
+        return f"{one['name']} {one['column_names']} {one['unique']} {options}"
+
+    def drawn(connection: Connection) -> dict[str, object]:
+        seen = inspect(connection)
+        return {
+            table: (
+                sorted((c["name"], str(c["type"]), c["nullable"]) for c in seen.get_columns(table)),
+                seen.get_pk_constraint(table),
+                sorted(map(str, seen.get_foreign_keys(table))),
+                sorted(map(index, seen.get_indexes(table))),
+                sorted(map(str, seen.get_unique_constraints(table))),
+            )
+            for table in seen.get_table_names()
+        }
+
+    async def work(database: Database) -> None:
+        await database.migrate()
+        async with database.writing() as connection:
+            made = await connection.run_sync(drawn)
+            assert (await connection.execute(select(VERSION))).scalars().all() == [HEAD]
+            await connection.run_sync(metadata.drop_all)
+            await connection.run_sync(VERSION.drop)
+            await connection.run_sync(run_scripts)
+            assert await connection.run_sync(drawn) == made
+
+    run(url, work)
+
+
+def test_a_new_database_needs_no_script(tmp_path: Path) -> None:
+    scripts = sorted((MIGRATIONS / "versions").glob("v*.py"))
+    assert scripts[-1].name.startswith(f"v{HEAD}_")
+    program = (
+        "import asyncio, sys, voxway.stores.database as it\n"
+        f"database = it.Database('sqlite:///{tmp_path}/new.db')\n"
+        "asyncio.run(database.migrate())\n"
+        "assert 'alembic' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_what_an_older_version_kept_stays(url: str | URL) -> None:
     """From the first script to the last, with a key in use."""
 
     def to_the_first(connection: Connection) -> None:
-        upgrade(connection, "0001")
+        run_scripts(connection, "0001")
         now = datetime.now(UTC)
         connection.execute(
             text("INSERT INTO organisations (name, created) VALUES ('acme', :now)"), {"now": now}

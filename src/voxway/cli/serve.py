@@ -28,6 +28,7 @@ from .. import config, telemetry
 from ..addresses import AddressGuard, networks
 from ..auth import Keys
 from ..client.gateway import is_loopback
+from ..converting import prepare
 from ..dialling import Dialler
 from ..entrance import Entrance
 from ..errors import ConfigError
@@ -143,6 +144,8 @@ async def serve(
         entrance = Entrance(accounts, limits, guard, networks(settings.trusted_proxies))
         supervisor = Supervisor(settings.engines, Path(directory))
         catalog = config.load_catalog(settings, os.environ, dev=dev)
+        if any(model.usable and model.provider != "local" for model in catalog.public()):
+            prepare()
         dialler = Dialler(supervisor, os.environ, limits)
         ledger = Ledger(here.database)
         gateway = Gateway(entrance, catalog, dialler, dictionaries=dictionaries, ledger=ledger)

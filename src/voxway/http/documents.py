@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -13,12 +15,14 @@ from . import asyncapi
 PAGE = files("voxway") / "data" / "reference.html"
 
 
-def routes(described: dict[str, Any]) -> list[HTTPRouteHandler]:
-    """The routes. They are for everybody, and not in the documents themselves."""
+def routes(describe: Callable[[], dict[str, Any]]) -> list[HTTPRouteHandler]:
+    """The routes. They are for everybody, and not in the documents themselves. `describe` gives
+    the OpenAPI document, which is made for the first who asks."""
+    described = cache(describe)
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi_document() -> dict[str, Any]:
-        return described
+        return described()
 
     @get("/asyncapi.json", sync_to_thread=False)
     def asyncapi_document(request: Request[Any, Any, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import msgspec
@@ -11,7 +12,6 @@ from litestar import Request
 from litestar.datastructures import UploadFile
 from msgspec import Struct
 
-from ..audio.files import read_audio
 from ..audio.formats import ALIASES, INPUT_ENCODINGS
 from ..audio.sniff import container
 from ..audio.wav import wav_header
@@ -214,13 +214,19 @@ async def from_file(file: UploadFile) -> AsyncIterator[bytes]:
     if piece[4:8] == MP4:
         await file.seek(0)
         yield wav_header(MP4_RATE)
-        samples = read_audio(file.file, MP4_RATE)
+        samples = await asyncio.to_thread(_samples, file.file)
         while piece := await asyncio.to_thread(next, samples, b""):
             yield piece
         return
     while piece:
         yield piece
         piece = await file.read(PIECE)
+
+
+def _samples(file: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    from ..audio.files import read_audio  # with libav, which is not needed for much else
+
+    return read_audio(file, MP4_RATE)
 
 
 async def from_stream(request: AnyRequest) -> AsyncIterator[bytes]:

@@ -13,9 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, DateTime, Dialect, MetaData, TypeDecorator, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -24,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ..errors import ConfigError, GatewayError
 
 FILE = "voxway.db"
-MIGRATIONS = Path(__file__).parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 TIMEOUT = 5.0  # seconds: to connect, and for SQLite to wait for its one writer
 STATEMENT_TIMEOUT = 30.0
@@ -71,6 +67,8 @@ class Database:
     async def migrate(self) -> None:
         """Bring the tables up to date; whoever starts at the same time waits. Raises ConfigError
         if the database is a later version's or cannot be used."""
+        from .upgrading import upgrade  # which knows all the stores
+
         try:
             if self._path is not None:
                 _try_file(self._path)
@@ -79,10 +77,8 @@ class Database:
                     lock = text("SELECT pg_advisory_xact_lock(:number)")
                     await connection.execute(lock, {"number": MIGRATION_LOCK})
                 await connection.run_sync(upgrade)
-        except CommandError as error:  # it names a revision that is not among ours
-            raise ConfigError(
-                f"the database is of a later version of voxway: {error}", param="database_url"
-            ) from error
+        except ConfigError:
+            raise
         except (GatewayError, sqlite3.Error, OSError) as error:
             reason = error.__cause__ or error
             raise ConfigError(
@@ -111,16 +107,6 @@ class Database:
 def default_url(data_dir: Path) -> URL:
     """Where everything is kept if nobody says: a file."""
     return URL.create("sqlite", database=str(data_dir / FILE))
-
-
-def upgrade(connection: Connection, to: str = "head") -> None:
-    """Run the scripts that this database has not seen."""
-    config = Config()
-    # Alembic reads % as the start of a reference.
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, to)
 
 
 def _parsed(url: str | URL) -> URL:
