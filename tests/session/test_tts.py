@@ -157,6 +157,16 @@ def test_finish_without_an_answer_ends_after_a_while() -> None:
     assert list(s.tick(15.0))[-1] == Close(1000, "finish_timeout")
 
 
+@pytest.mark.parametrize("event", [Audio(b"ab"), KeepAlive()])
+def test_a_long_text_is_spoken_to_its_end_as_long_as_something_is_heard_of_it(event: Event) -> None:
+    s = session()
+    say(s, Text("Hello"), Finish())
+    for now in range(10, 100, 10):
+        hear(s, event, now=float(now))
+        assert list(s.tick(float(now))) == []
+    assert hear(s, Flushed(1.0), now=110.0)[-1] == Close(1000, "client_closed")
+
+
 @pytest.mark.parametrize(
     ("options", "param", "words"),
     [

@@ -155,8 +155,12 @@ class Life:
         yield from map(ToClient, self._notices)
 
     def finish(self, now: float) -> None:
-        """No more input: outstanding work has FINISH_TIMEOUT, from the last time this is said."""
+        """No more input: outstanding work has FINISH_TIMEOUT."""
         self.state = State.FINISHING
+        self._finish_by = now + FINISH_TIMEOUT
+
+    def goes_on(self, now: float) -> None:
+        """Something is heard of outstanding work: it has FINISH_TIMEOUT from here."""
         self._finish_by = now + FINISH_TIMEOUT
 
     def is_quiet(self, now: float) -> bool:

@@ -175,6 +175,9 @@ class SpeechPacer:
         if self._is_lost:
             return
         yield from self._pump(now)
+        held = (lane.held[0] for lane in self._lanes.values() if lane.held)
+        if not all(self._has_characters(event, now) for event in held):
+            yield Tell(KeepAlive())  # it waits, but it is not forgotten
         if self._door is not Door.OPEN:
             return
         policy = self._policy
@@ -285,7 +288,7 @@ class SpeechPacer:
             return self._is_ready and not lane.pending
         if self._door is not Door.OPEN or (lane.pending and policy.is_serial):
             return False
-        if isinstance(event, Text) and not self._has_characters(event.text, now):
+        if not self._has_characters(event, now):
             return False
         if not self._begins(lane, event):
             return True
@@ -297,9 +300,11 @@ class SpeechPacer:
         """Whether another utterance begins with it."""
         return isinstance(event, Text) and not lane.has_text
 
-    def _has_characters(self, text: str, now: float) -> bool:
-        longest = self._policy.text_characters or len(text)
-        return self._characters.allows(min(len(text), longest) + 1, now)  # a space comes with it
+    def _has_characters(self, event: Event, now: float) -> bool:
+        if not isinstance(event, Text):
+            return True
+        size = min(len(event.text), self._policy.text_characters or len(event.text))
+        return self._characters.allows(size + 1, now)  # a space comes with it
 
     def _is_spent(self, now: float) -> bool:
         """Whether the socket is too old for another utterance, or has no flush left for it."""
@@ -309,9 +314,8 @@ class SpeechPacer:
         return self._door is Door.OPEN and (is_old or not has_flush)
 
     def _can_leave(self, now: float) -> bool:
-        """Whether nothing would be missed on another socket. One that is old is not kept for an
-        utterance whose client may never end it: that moves. For want of a flush it would move for
-        ever, so it is waited for."""
+        """Whether nothing would be missed on another socket. What may never end moves from an old
+        one; for want of a flush it would move for ever."""
         can_move = all(lane.can_move for lane in self._lanes.values())
         return can_move if self._is_old(now) else not self._is_speaking()
 

@@ -88,8 +88,7 @@ class SttSession:
         """What to do about an event. A recognizer's words never go stale: `epoch` is not used."""
         if self._life.state is State.CLOSED:
             return
-        if self._life.state is State.FINISHING:
-            self._life.finish(now)  # a long recording is still being heard
+        self._life.goes_on(now)  # a long recording is still being heard
         match event:
             case Transcript(from_finalize=answers):
                 self._finalizing = max(0, self._finalizing - answers)

@@ -101,6 +101,7 @@ class TtsSession:
         """What to do about an event made under `epoch` of its context."""
         if self._life.state is State.CLOSED:
             return
+        self._life.goes_on(now)  # a long text is still being spoken
         if event.context and event.context not in self._speeches:
             return  # of a context that has ended
         if isinstance(event, OF_AN_UTTERANCE):

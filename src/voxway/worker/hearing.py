@@ -29,7 +29,7 @@ from ..events import (
 from ..net.base import Socket
 from ..wire.base import Frame
 from ..wire.unified import Server, Style
-from .line import Inbox, Job, Line, Turns, receive
+from .line import ALIVE, Inbox, Job, Line, Turns, receive
 
 STYLE = Style("stt", binary_audio=True)
 MAX_QUEUED = 2 * 1024 * 1024  # bytes of audio that may wait before reading pauses
@@ -39,10 +39,10 @@ PIECE = 64 * 1024  # bytes that are heard in one turn: two seconds of 16 kHz lin
 class HearingSession:
     """Receiver of the session's socket."""
 
-    def __init__(self, ear: Ear, turns: Turns) -> None:
+    def __init__(self, ear: Ear, turns: Turns, alive: float = ALIVE) -> None:
         self._ear = ear
         self._turns = turns
-        self._line = Line(Server(STYLE))
+        self._line = Line(Server(STYLE), alive)
         self._job = Job(self._line)
         self._inbox = Inbox()
         self._queued = 0
@@ -103,7 +103,8 @@ class HearingSession:
 
     async def _work(self, options: ListenOptions, decoder: Decoder) -> None:
         # The first session with speakers loads their model: not on the loop.
-        hearing = await self._turns.take(lambda: self._ear.listen(options))
+        with self._line.working():
+            hearing = await self._turns.take(lambda: self._ear.listen(options))
         try:
             while await self._step(hearing, decoder):
                 await self._line.until_writable()
@@ -137,7 +138,8 @@ class HearingSession:
     async def _turn(self, work: Callable[[], list[Reply]]) -> list[Reply]:
         """What a turn brought; audio that cannot be decoded is told and brings nothing."""
         try:
-            return await self._turns.take(work)
+            with self._line.working():
+                return await self._turns.take(work)
         except ProtocolError as error:
             self._line.fail(error)
             return []

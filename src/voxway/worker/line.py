@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import GatewayError
-from ..events import Event, Failed
+from ..events import Event, Failed, KeepAlive
 from ..guard import contained
 from ..net.base import Socket
 from ..wire.base import Codec, Frame, decode
 
 T = TypeVar("T")
+ALIVE = 5.0  # seconds of work without a word, after which the peer is told of it
 
 
 class Turns:
@@ -70,8 +72,9 @@ class Inbox:
 class Line:
     """The socket of one session, as the engine side uses it: says events, knows when to wait."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, alive: float = ALIVE) -> None:
         self.codec = codec
+        self._alive = alive
         self._socket: Socket | None = None
         self._can_write = asyncio.Event()
         self._can_write.set()
@@ -94,6 +97,21 @@ class Line:
     def hang_up(self, code: int = 1000, reason: str = "") -> None:
         if self._socket is not None:
             self._socket.close(code, reason)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While this lasts the peer is told, now and then, that nobody has died: on a machine with
+        much to do a turn may take longer than one waits for whoever says nothing."""
+        task = asyncio.get_running_loop().create_task(self._tell_of_it())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _tell_of_it(self) -> None:
+        while True:
+            await asyncio.sleep(self._alive)
+            self.say(KeepAlive())
 
     def read(self, wanted: bool) -> None:
         """Read from the peer, or let it wait."""

@@ -190,7 +190,8 @@ class SpeakingSession:
             return spoken, encoder.feed(spoken.pcm[: self._first_bytes])
 
         await self._line.until_writable()
-        made = await self._turns.take(step)
+        with self._line.working():
+            made = await self._turns.take(step)
         if made is None or epoch != self._epoch:
             return None
         spoken, data = made
