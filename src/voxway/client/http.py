@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from .failures import UnreachableError, refused
 from .gateway import Gateway
+from .proxies import proxy_for
 
 if TYPE_CHECKING:
     from ..catalog import Public
@@ -50,7 +51,8 @@ def _get(gateway: Gateway, path: str, answer: type[Answer]) -> Answer:
     try:
         status, body = _fetch(gateway, path)
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        said = str(error) if isinstance(error, OSError) else ""  # as of a proxy that refuses
+        reason = getattr(error, "strerror", None) or said or type(error).__name__
         raise UnreachableError(f"no gateway at {gateway.http}: {reason}") from error
     # A gateway that is going down says so with 503, but in the same words.
     if status != 200 and not (status == 503 and answer is Health):
@@ -65,13 +67,17 @@ def _get(gateway: Gateway, path: str, answer: type[Answer]) -> Answer:
 def _fetch(gateway: Gateway, path: str) -> tuple[int, bytes]:
     # Not urllib: it would ask a proxy for the machine's own address.
     parts = urlsplit(gateway.url)
+    proxy = proxy_for(gateway.url)
+    netloc = proxy.name if proxy is not None else parts.netloc
     tls = gateway.tls()
     connection = (
-        http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+        http.client.HTTPConnection(netloc, timeout=TIMEOUT)
         if tls is None
-        else http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=tls)
+        else http.client.HTTPSConnection(netloc, timeout=TIMEOUT, context=tls)
     )
     try:
+        if proxy is not None:
+            connection.set_tunnel(parts.netloc, headers=proxy.headers())
         connection.request("GET", parts.path + path, headers=gateway.headers())
         response = connection.getresponse()
         return response.status, response.read()

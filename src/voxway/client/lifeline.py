@@ -26,6 +26,7 @@ from . import failures, notices
 from .failures import UnreachableError
 from .notices import Notice, State
 from .owner import Manner, Owner
+from .proxies import proxy_for
 from .reconnect import Backoff
 from .service import Route
 
@@ -199,6 +200,8 @@ class Lifeline:
         try:
             yield
             is_well = True
+        except GatewayError as error:
+            self._fail(error)
         finally:
             if not is_well and isinstance(error := sys.exception(), Exception):
                 self._fail(error)
@@ -296,7 +299,10 @@ class Lifeline:
         is_there = False
         self._dialled = ear
         try:
-            await pico.dial(route.endpoint(options), socket, route.tls(), self._heartbeat)
+            endpoint = route.endpoint(options)
+            proxy = proxy_for(endpoint.url)
+            through = proxy.url if proxy is not None else None
+            await pico.dial(endpoint, socket, route.tls(), self._heartbeat, through)
             is_there = True
         finally:
             if not is_there:

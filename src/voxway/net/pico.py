@@ -23,6 +23,7 @@ from picows import (
     ws_connect,
 )
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
+from python_socks import ProxyError  # picows brings it, and lets it through
 
 from ..errors import UpstreamError
 from ..wire.base import Endpoint, Frame
@@ -260,11 +261,16 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
 
 
 async def dial(
-    endpoint: Endpoint, receiver: Receiver, ssl: Any = None, heartbeat: float = PING_INTERVAL
+    endpoint: Endpoint,
+    receiver: Receiver,
+    ssl: Any = None,
+    heartbeat: float = PING_INTERVAL,
+    proxy: str | None = None,
 ) -> None:
     """Connect and hand the socket to `receiver.opened`. Raises UpstreamError if that fails.
 
-    A peer that says nothing for `heartbeat` seconds is pinged, and has as many to answer.
+    A peer that says nothing for `heartbeat` seconds is pinged, and has as many to answer. `proxy`
+    is a URL (http, https, socks5), and may have a login in it.
     """
     link = Link(receiver, UPSTREAM_FRAME_BYTES)
     try:
@@ -273,6 +279,7 @@ async def dial(
                 lambda *_: link,
                 endpoint.url,
                 ssl_context=ssl,
+                proxy=proxy,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
                 logger_name=_quiet,
                 enable_auto_ping=True,
@@ -290,6 +297,9 @@ async def dial(
             await dialled.wait_until_handshake_complete()
     except WSError as error:
         raise refused_by(error) from error
+    except ProxyError as error:
+        message = f"cannot connect: {error}"
+        raise UpstreamError(message, code="backend_connection_failed") from error
     except OSError as error:
         raise UpstreamError(
             f"cannot connect: {error.strerror or type(error).__name__}",
