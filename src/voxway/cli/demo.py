@@ -18,6 +18,7 @@ from ..client.stt import Stt
 from ..client.voxway import DEFAULT_EAR, DEFAULT_VOICE
 from ..errors import ConfigError
 from ..events import SpeakOptions
+from ..text.alike import words, wrong
 from . import exits, say
 from .calling import caller
 from .child import own_gateway
@@ -25,7 +26,6 @@ from .extras import missing
 from .progress import Progress
 from .sinks import Recording
 from .sound import paced
-from .words import words, wrong
 
 SENTENCE = "Hello there! These words were spoken by one machine and written down by another."
 FILE = "demo.wav"
