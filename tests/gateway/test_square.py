@@ -33,7 +33,7 @@ ENGINES = {"tts": "local/hibari:en", "stt": "local/moonshine:tiny-en"}
 RATES = {"tts": 24_000, "stt": 16_000}
 # Those that tell when each word is spoken; for the others it is found out in the audio.
 TIMED = ("unified", "elevenlabs", "elevenlabs_multi", "cartesia_tts", "cartesia_stt")
-ALSO_TIMED = ("deepgram_listen", "elevenlabs_stt")
+ALSO_TIMED = ("deepgram_listen", "elevenlabs_stt", "rime_ws3")
 
 
 def entry(name: str, kind: str, url: str) -> str:

@@ -18,6 +18,7 @@ from ..wire import (
     elevenlabs_stt,
     openai_http,
     orpheus,
+    rime_ws3,
     telnyx_stt,
     telnyx_tts,
 )
@@ -46,10 +47,11 @@ WIRES: dict[str, tuple[base.Wire, ...]] = {
     "elevenlabs_stt": (elevenlabs_stt.WIRE,),
     "openai_http": (openai_http.SPEECH, openai_http.TRANSCRIPTIONS),
     "orpheus": (orpheus.WIRE,),
+    "rime_ws3": (rime_ws3.WIRE,),
     "telnyx_stt": (telnyx_stt.WIRE,),
     "telnyx_tts": (telnyx_tts.WIRE,),
 }
-NOT_YET: dict[str, Wire] = {"kyutai_stt": Wire(STT), "kyutai_tts": Wire(TTS), "rime_ws3": Wire(TTS)}
+NOT_YET: dict[str, Wire] = {"kyutai_stt": Wire(STT), "kyutai_tts": Wire(TTS)}
 KNOWN_WIRES: Mapping[str, Wire] = NOT_YET | {
     name: Wire(tuple(wire.task for wire in wires), implemented=True)
     for name, wires in WIRES.items()
