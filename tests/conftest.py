@@ -32,6 +32,8 @@ BOUND = 30.0  # seconds: a bound against hangs, not a measure
 # for something new.
 settings.register_profile("voxway", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("voxway")
+# A shell starts what goes to the background deaf to Ctrl-C, and so would be all that is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 KEYS = "test-enterprise:enterprise,test-pro:pro,test-free:free,test-local:local"
 
 

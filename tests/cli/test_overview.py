@@ -101,7 +101,7 @@ def test_a_demo_cut_short_leaves_no_process(tmp_path: Path, number: signal.Signa
 
 
 def wait_for(claim: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + BOUND
     while not claim():
         assert time.monotonic() < deadline
         time.sleep(0.05)
