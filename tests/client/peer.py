@@ -31,7 +31,7 @@ class Peer:
         self._house = house
         self.number = number
         self.heard: list[Event] = []
-        self.pauses = 0
+        self.pauses = self.told = 0
         self.socket: Socket | None = None
         self.is_closed = asyncio.Event()
 

@@ -203,8 +203,8 @@ class Lifeline:
         except GatewayError as error:
             self._fail(error)
         finally:
-            if not is_well and isinstance(error := sys.exception(), Exception):
-                self._fail(error)
+            if not is_well and isinstance(bug := sys.exception(), Exception):
+                self._fail(bug)
 
     # The pacer's steps
 
