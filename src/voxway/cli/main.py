@@ -1,5 +1,5 @@
-"""The command line: `voxway serve`, `keys`, `usage`, `certs`, `say`, `transcribe`, `models`,
-`demo`, `engine`.
+"""The command line: `voxway serve`, `keys`, `usage`, `certs`, `say`, `transcribe`, `doctor`,
+`models`, `demo`, `engine`.
 
 Each command is a file of its own, imported when it is called, so that `--help` stays quick.
 """
@@ -173,6 +173,34 @@ def transcribe(
     shape = Shape(partials, json, words, speakers, sys.stdout.isatty())
     wish = command.Wish(source, model, shape, language, raw, real_time)
     command.run(find_gateway(url, key, ca), wish)
+
+
+@app.command()
+def doctor(
+    url: Annotated[
+        str,
+        typer.Argument(metavar="[URL]", help="The gateway [env VOXWAY_URL, else this machine]."),
+    ] = "",
+    key: Key = "",
+    ca: Authority = "",
+    speaks: Annotated[
+        bool, typer.Option("--speech/--no-speech", help="Also speak and listen to a sentence.")
+    ] = True,
+    voice: Annotated[str, typer.Option(help="The model to speak by [else one of its own].")] = "",
+    ear: Annotated[str, typer.Option(help="The model to listen by [else one of its own].")] = "",
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say what is wrong between here and a gateway, and what to do about it.
+
+    DNS, proxy, TCP, TLS, the upgrade, the key, clocks, round trips, bandwidth, and a sentence that
+    is spoken and heard.
+
+    \b
+    voxway doctor wss://speech.example.com --key YOUR_KEY
+    """
+    from . import doctor as command
+
+    command.run(url, key, ca, speaks=speaks, voice=voice, ear=ear, json=json)
 
 
 @app.command()
