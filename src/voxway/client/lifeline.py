@@ -19,9 +19,8 @@ from ..ear import Ear
 from ..errors import GatewayError, UpstreamError
 from ..events import Audio, Event, Failed, Malformed, Options, Ready, Start
 from ..net import pico
-from ..net.base import Socket, UpgradeRefused
+from ..net.base import UpgradeRefused
 from ..session.pace import Dial, HangUp, Lose, Pacer, Say, Step, Tell
-from ..wire.base import Frame
 from . import failures, notices
 from .failures import UnreachableError
 from .notices import Notice, State
@@ -29,6 +28,7 @@ from .owner import Manner, Owner
 from .proxies import proxy_for
 from .reconnect import Backoff
 from .service import Route
+from .watched import Watched
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READY_TIMEOUT = 20.0  # seconds: an engine may have to start
@@ -61,7 +61,7 @@ class Lifeline:
         self._steps: deque[Step] = deque()
         self._is_performing = self._has_begun = False
         self._ear: Ear | None = None
-        self._sockets: set[_Socket] = set()
+        self._sockets: set[Watched] = set()
         self._dialling: asyncio.Task[None] | None = None
         self._again: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
@@ -111,6 +111,16 @@ class Lifeline:
     def stop(self) -> None:
         """End it; `close` waits for that."""
         self._finish()
+
+    async def ping(self) -> float:
+        """Seconds until the server answered. Raises GatewayError if there is no connection, or not
+        any more."""
+        link = next((each.link for each in self._sockets if each.ear is self._ear), None)
+        if not isinstance(link, pico.Link):
+            raise UnreachableError("there is no connection to ping")
+        seconds = await link.ping()
+        self._note(notices.Pinged(seconds))
+        return seconds
 
     async def wait_for(self, *states: State) -> None:
         """Until it is in one of these states, or closed. Raises what closed it."""
@@ -294,8 +304,8 @@ class Lifeline:
     async def _dial(self, options: Options) -> None:
         route = self._route
         ear = Ear(self, route.codec(options))
-        socket = _Socket(self, ear)
-        self._sockets.add(socket)
+        socket = Watched(ear, self._care)
+        self._sockets = {each for each in self._sockets if not each.gone.is_set()} | {socket}
         is_there = False
         self._dialled = ear
         try:
@@ -307,7 +317,6 @@ class Lifeline:
         finally:
             if not is_there:
                 socket.gone.set()
-                self._sockets.discard(socket)
 
     # Listener of its ear
 
@@ -359,28 +368,6 @@ class Lifeline:
             self._owner.writable()
 
 
-class _Socket:
-    """Receiver of one socket: it knows when that is gone, and that our bugs are not lost in it."""
-
-    def __init__(self, line: Lifeline, ear: Ear) -> None:
-        self._line = line
-        self._ear = ear
-        self.gone = asyncio.Event()
-
-    def opened(self, socket: Socket) -> None:
-        with self._line._care():
-            self._ear.opened(socket)
-
-    def frame(self, frame: Frame) -> None:
-        with self._line._care():
-            self._ear.frame(frame)
-
-    def writable(self, writable: bool) -> None:
-        with self._line._care():
-            self._ear.writable(writable)
-
-    def closed(self, code: int, reason: str) -> None:
-        self.gone.set()
-        self._line._sockets.discard(self)
-        with self._line._care():
-            self._ear.closed(code, reason)
+def loop_time() -> float:
+    """Seconds, on the clock of the running loop."""
+    return asyncio.get_running_loop().time()

@@ -27,6 +27,7 @@ PIECE = 0.1  # seconds
 _HEAD = 64 * 1024  # bytes in which a file says what it is
 
 Source = AsyncIterable[bytes]
+AnySource = str | PathLike[str] | Source  # a file's path, or audio as it comes
 
 
 class Sound(Protocol):
@@ -156,6 +157,25 @@ class StreamSource:
                 await asyncio.sleep(0)
         except ConfigError as error:
             raise ConfigError(f"{error.message}; raw samples need their rate") from error
+
+
+def fitting(source: AnySource, format: AudioFormat) -> Source:
+    """What a session in this format is to be given: files are converted, raw audio is looked at
+    whether it can be that. Raises ConfigError, at once or with the audio."""
+    if isinstance(source, str | PathLike):
+        if format.encoding != "linear16":
+            raise ConfigError(
+                f"a file is sent as linear16, not {format.encoding}", param="encoding"
+            )
+        return FileSource(source, format.sample_rate)
+    given = getattr(source, "format", None)
+    if isinstance(given, AudioFormat) and given != format:
+        raise ConfigError(
+            f"the source gives {given.encoding} at {given.sample_rate} Hz, and the session takes "
+            f"{format.encoding} at {format.sample_rate} Hz: make one as the other",
+            param="sample_rate",
+        )
+    return source if given is not None or not format.frame_bytes else RawSource(source, format)
 
 
 async def paced(source: AsyncIterable[bytes], format: AudioFormat) -> AsyncIterator[bytes]:

@@ -29,7 +29,7 @@ from ..session.pace import Pacer
 from ..session.pace_hearing import HearingPacer
 from . import notices
 from .capture import SECONDS, CaptureQueue, Overflow, Preset
-from .lifeline import Lifeline
+from .lifeline import Lifeline, loop_time
 from .metrics import Metrics
 from .notices import State, Warned
 from .observing import Observers
@@ -37,6 +37,7 @@ from .owner import Manner
 from .replay import SECONDS as REPLAY
 from .replay import ReplayBuffer, Stretch
 from .service import Route
+from .sources import AnySource, fitting
 from .transcript import Assembly
 
 HearingEvent = Transcript | SpeechStarted | UtteranceEnd
@@ -115,6 +116,10 @@ class Stt:
         """Audio that was dropped because more came than was sent."""
         return self._queue.dropped_ms
 
+    async def ping(self) -> float:
+        """Seconds to the server and back. Raises GatewayError."""
+        return await self._line.ping()
+
     async def aclose(self) -> None:
         """End the session at once. What was not heard by then never is: the transcript says so."""
         if not self._is_over:
@@ -124,10 +129,13 @@ class Stt:
 
     # Listening
 
-    async def stream(self, source: AsyncIterable[bytes]) -> AsyncGenerator[Transcript, None]:
+    async def stream(self, source: AnySource) -> AsyncGenerator[Transcript, None]:
         """What is said in the audio, while it comes: partials, each replacing the one before, and
-        finals. Raw audio is as the session was configured. Ends when all is written down; leave it
-        early, and the session ends. Raises GatewayError."""
+        finals. Ends when all is written down; leave it early, and the session ends.
+
+        A file is converted to what the session was configured for; raw audio has to be that.
+        Raises GatewayError, also for audio that cannot be what it is said to be.
+        """
         events = self.events(source)
         try:
             async for event in events:
@@ -136,11 +144,11 @@ class Stt:
         finally:
             await events.aclose()
 
-    async def events(self, source: AsyncIterable[bytes]) -> AsyncGenerator[HearingEvent, None]:
+    async def events(self, source: AnySource) -> AsyncGenerator[HearingEvent, None]:
         """The same with the beginnings and ends of speech. Times are seconds of the source."""
         if self._feeding is not None:
             raise ConfigError("a session listens to one stream: open another")
-        self._feeding = asyncio.create_task(self._feed(source))
+        self._feeding = asyncio.create_task(self._feed(fitting(source, self.format)))
         self._feeding.add_done_callback(lambda _: self._news.set())
         try:
             async for event in self:
@@ -353,10 +361,6 @@ class Stt:
 
     def tick(self, now: float) -> None:
         self._observers.note(notices.Queued(self._queue.depth_ms / 1000))
-
-
-def loop_time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def ended(task: asyncio.Task[Any]) -> BaseException | None:

@@ -14,7 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
+from os import PathLike
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -31,6 +39,8 @@ from .tts import Chunk
 from .voxway import Hearing, Speech, Voice
 
 T = TypeVar("T")
+# A path, audio as it comes, or one of the client's own sources.
+Source = str | PathLike[str] | Iterable[bytes] | AsyncIterable[bytes]
 Pieces = str | Iterable[str | Flush]
 LATE = 5.0  # seconds that whatever is cancelled has to end
 
@@ -110,6 +120,12 @@ async def _threaded(items: Iterable[T]) -> AsyncIterator[T]:
 
 def _text(text: Pieces) -> str | AsyncIterator[str | Flush]:
     return text if isinstance(text, str) else _threaded(text)
+
+
+def _audio(source: Source) -> str | PathLike[str] | AsyncIterable[bytes]:
+    if isinstance(source, str | PathLike | AsyncIterable):
+        return source
+    return _threaded(source)
 
 
 class Tts:
@@ -196,11 +212,11 @@ class Stt:
     def metrics(self) -> Metrics:
         return self._session.metrics
 
-    def stream(self, source: Iterable[bytes]) -> Iterator[Transcript]:
-        return self._loop.each(self._session.stream(_threaded(source)))
+    def stream(self, source: Source) -> Iterator[Transcript]:
+        return self._loop.each(self._session.stream(_audio(source)))
 
-    def events(self, source: Iterable[bytes]) -> Iterator[HearingEvent]:
-        return self._loop.each(self._session.events(_threaded(source)))
+    def events(self, source: Source) -> Iterator[HearingEvent]:
+        return self._loop.each(self._session.events(_audio(source)))
 
     def send(self, audio: bytes) -> None:
         self._loop.call(self._session.send(audio))
@@ -248,3 +264,9 @@ class Voxway:
 
     def speak(self, text: Pieces, model: str = "", **how: Unpack[Voice]) -> Speech:
         return self._loop.call(self._inner.speak(_text(text), model, **how))
+
+    def transcribe(
+        self, source: Source | bytes, model: str = "", **how: Unpack[Hearing]
+    ) -> Assembly:
+        sound = source if isinstance(source, bytes) else _audio(source)
+        return self._loop.call(self._inner.transcribe(sound, model, **how))

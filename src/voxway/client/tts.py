@@ -28,9 +28,9 @@ from .cutting import Cutter, FlushPolicy
 from .failures import UnreachableError
 from .heard import Heard
 from .job import Job, Pieces, pieces
-from .lifeline import Lifeline
+from .lifeline import Lifeline, loop_time
 from .metrics import Metrics
-from .notices import Abandoned, Notice, State, Warned
+from .notices import Abandoned, FirstAudio, Notice, State, Underrun, Warned
 from .observing import Observers
 from .owner import Manner
 from .playback import PlaybackBuffer
@@ -86,6 +86,9 @@ class Tts:
         self._last: Job | None = None
         self._abandoned = 0  # utterances, since `finished` told of them
         self._unconfirmed = 0  # aborts
+        self._asked: dict[str, float] = {}  # when, of utterances without audio
+        self._turn_at = 0.0  # when the last utterance ended
+        self._underruns = self._starved = 0.0  # of the playback, as told
         self._sign_at = 0.0  # when the server gave a sign, or was asked for one
         self._news = asyncio.Event()
 
@@ -122,6 +125,10 @@ class Tts:
     def metrics(self) -> Metrics:
         """What this session is like, in numbers."""
         return self._observers.metrics
+
+    async def ping(self) -> float:
+        """Seconds to the server and back. Raises GatewayError."""
+        return await self._line.ping()
 
     async def aclose(self) -> None:
         """End the session at once; what is not spoken yet never is."""
@@ -237,6 +244,7 @@ class Tts:
             return None
         if utterance is None:
             utterance = self._speaking.add()
+            self._asked[utterance.id] = loop_time()
             self._jobs[utterance.id] = job
             job.utterances.add(utterance.id)
         utterance.text = f"{utterance.text} {text}".strip()
@@ -270,7 +278,7 @@ class Tts:
             case Flushed():
                 self._deliver(item)
             case _:
-                self._sign_at = asyncio.get_running_loop().time()
+                self._sign_at = loop_time()
                 self._line.say(item)
 
     # What becomes of it
@@ -278,9 +286,15 @@ class Tts:
     def _deliver(self, event: SpeechEvent) -> None:
         if job := self._jobs.get(event.context):
             job.tell(event, self.format)
-        if isinstance(event, Flushed):
-            self._jobs.pop(event.context, None)
-            self._news.set()
+        match event:
+            case Audio(context=utterance) if utterance in self._asked:
+                since = max(self._turn_at, self._asked.pop(utterance))
+                self._observers.note(FirstAudio(utterance, loop_time() - since))
+            case Flushed(context=utterance):
+                self._turn_at = loop_time()
+                self._asked.pop(utterance, None)
+                self._jobs.pop(utterance, None)
+                self._news.set()
 
     def _abandon(self, job: Job) -> None:
         """Nobody wants the rest."""
@@ -288,18 +302,20 @@ class Tts:
             self._silence()
         for utterance in job.utterances:
             self._jobs.pop(utterance, None)
+            self._asked.pop(utterance, None)
         job.utterances.clear()
         self._pump()
 
     def _silence(self) -> None:
         self._unconfirmed += self._policy.clear == "acked"
-        self._sign_at = asyncio.get_running_loop().time()
+        self._sign_at = loop_time()
         self._line.say(Clear())
 
     def _stop(self, error: BaseException | None = None) -> None:
         for job in set(self._jobs.values()):
             job.stop(error)
         self._jobs.clear()
+        self._asked.clear()
         self._news.set()
 
     def _check(self) -> None:
@@ -334,7 +350,7 @@ class Tts:
         self._pump()
 
     def told(self, event: Event, epoch: int) -> None:
-        self._sign_at = asyncio.get_running_loop().time()
+        self._sign_at = loop_time()
         match event:
             case Cleared():
                 self._unconfirmed = 0
@@ -361,7 +377,16 @@ class Tts:
             message = f"the voice has given no sign for {self._delivery.stall:g} s"
             self._line.lose(UnreachableError(message))
         self._pump()
-        self._news.set()  # playback goes on without telling
+        if self.playback is not None:
+            self._watch(self.playback)
+            self._news.set()
+
+    def _watch(self, playback: PlaybackBuffer) -> None:
+        """Playback goes on without telling."""
+        if playback.underruns > self._underruns:
+            seconds = playback.starved_ms / 1000
+            self._observers.note(Underrun(seconds - self._starved))
+            self._underruns, self._starved = playback.underruns, seconds
 
 
 def _complain(abandoned: int) -> None:

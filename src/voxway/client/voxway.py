@@ -9,7 +9,8 @@ async with Voxway("wss://speech.example.com", key) as vox:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypedDict, Unpack
@@ -29,11 +30,14 @@ from .owner import HEARTBEAT, Manner
 from .playback import PlaybackBuffer
 from .reconnect import TELNYX, Retry
 from .service import Service, provider_service
+from .sources import AnySource, FileSource, StreamSource
 from .stt import Listening, Stt
+from .transcript import Assembly
 from .tts import Delivery, Tts
 
 DEFAULT_VOICE, DEFAULT_EAR = "local/hibari:en", "local/moonshine:tiny-en"
 UNHURRIED = 60.0  # seconds
+WHOLE = Listening(overflow="block", chunks="steady", replay=30.0, patience=60.0)  # nothing dropped
 
 
 class Speech(Struct, frozen=True):
@@ -200,6 +204,20 @@ class Voxway:
         async with self.tts(model, **how) as tts:
             return await spoken(tts, text)
 
+    async def transcribe(
+        self, source: AnySource | bytes, model: str = "", **how: Unpack[Hearing]
+    ) -> Assembly:
+        """Write down a file (its path, or what is in it) or a stream, and give all of it, marked
+        `incomplete` if something went wrong at its end. Raises GatewayError."""
+        sound = _sound(source)
+        how["listening"] = how.get("listening", WHOLE)
+        if isinstance(given := getattr(sound, "format", None), AudioFormat):
+            how["encoding"], how["sample_rate"] = given.encoding, given.sample_rate
+        async with self.stt(model, **how) as stt:
+            async for _ in stt.events(sound):
+                pass
+        return stt.transcript
+
     def _model(self, model: str, default: str) -> str:
         if not model and self.service.provider:
             raise ConfigError(f"which model of {self.service.provider}?", param="model")
@@ -208,6 +226,16 @@ class Voxway:
     def _default_rate(self, rate: int) -> int | None:
         """A gateway knows what fits the model; a provider has to be told."""
         return rate if self.service.provider else None
+
+
+def _sound(source: AnySource | bytes) -> AsyncIterable[bytes]:
+    if isinstance(source, bytes):
+        return StreamSource(_once(source), name="the audio")
+    return FileSource(source) if isinstance(source, str | PathLike) else source
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def spoken(tts: Tts, text: Pieces) -> Speech:

@@ -114,6 +114,16 @@ class Link(WSListener):
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.underlying_transport.resume_reading()
 
+    async def ping(self) -> float:
+        """Seconds until the peer answered. Raises UpstreamError if it is gone before."""
+        if self._transport is None:
+            raise UpstreamError("there is no connection to ping", code="backend_connection_failed")
+        try:
+            return (await self._transport.measure_roundtrip_time(1))[0]
+        except ConnectionResetError as error:
+            message = "the connection was lost amid a ping"
+            raise UpstreamError(message, code="backend_connection_failed") from error
+
     def too_large(self) -> None:
         """A message over the bound was begun: it is said before the connection ends."""
         if self._oversized is not None and not self._closing:
