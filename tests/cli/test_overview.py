@@ -22,7 +22,10 @@ from cli.conftest import BOUND, Shell
 from voxway.cli.demo import NEEDED
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("serve", "keys", "usage", "certs", "say", "transcribe", "models", "demo", "engine")
+COMMANDS = (
+    *("serve", "keys", "usage", "certs", "say", "transcribe"),
+    *("doctor", "models", "demo", "engine"),
+)
 
 
 def test_help_is_quick_and_names_every_command(shell: Shell) -> None:

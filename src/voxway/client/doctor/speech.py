@@ -33,10 +33,7 @@ PATIENCE = 60.0  # seconds for all of the speech
 MOST_KBPS = 1_000_000.0  # what a burst says that comes at once
 WELL = 0.25  # of the words may be others
 
-SENTENCE = (
-    "The quick brown fox jumps over the lazy dog. Please call Stella, and ask her to bring these "
-    "things with her from the store."
-)
+SENTENCE = "The quick brown fox jumps over the lazy dog. Please call Stella."
 
 
 class Echo(Struct, frozen=True):
