@@ -102,7 +102,7 @@ def test_words_have_times_when_asked_for(gateway: Gateway) -> None:
 
 
 def test_speakers_are_labelled_when_asked_for(gateway: Gateway) -> None:
-    pcm, _ = clip("austen-0890.wav")
+    pcm, _ = clip("goforward.raw")
     with gateway.recognition(enable_diarization=True) as ear:
         ear.send(pcm)
         ear.say(type="close")
