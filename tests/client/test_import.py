@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.resources import files
 
 CHECK = """
 import sys, time
@@ -40,3 +41,8 @@ def test_no_server_code_and_no_extra_is_loaded() -> None:
     assert "voxway.client.tts" in loaded
     assert not loaded & (SERVER | EXTRAS)
     assert float(seconds) <= 0.15
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """How well it is typed stands in `typed.py`, which mypy reads with all the rest."""
+    assert (files("voxway") / "py.typed").is_file()

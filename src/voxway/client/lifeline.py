@@ -355,12 +355,13 @@ class Lifeline:
             self._lost(error, code, reason)
             return
         self._perform(steps)
-        if self.state is not State.READY:
-            return
-        if self._route.policy.per_utterance:
-            self._change(State.RESTING)
-        else:  # nothing was lost with it, but the next word should not wait for a connection
+        if self.state is State.READY and not self._route.policy.per_utterance:
+            # Nothing was lost with it, but the next word should not wait for a connection.
             self._lost(error, code, reason)
+            return
+        self._note(notices.Closed(loop_time() - self._opened_at))
+        if self.state is State.READY:
+            self._change(State.RESTING)
 
     def writable(self, writable: bool) -> None:
         self.is_writable = writable
