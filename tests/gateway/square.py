@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import Struct, field
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from conftest import BOUND, Gateway
 from voxway.catalog.wires import WIRES
@@ -44,6 +45,8 @@ HEARD = ListenOptions(
     encoding="linear16", sample_rate=16_000, language="en", word_timestamps=True, partials=True
 )
 
+PIECE = 16_000  # bytes of audio in one message: half a second
+
 
 def dialects(task: str) -> list[str]:
     """The names of all wires that have a socket, for one task."""
@@ -76,6 +79,7 @@ class Peer:
         self._connecting = connect(
             url,
             additional_headers=dict(endpoint.headers),
+            subprotocols=[Subprotocol(each) for each in endpoint.subprotocols] or None,
             max_size=64 * 1024,  # no frame to a client is larger
             open_timeout=BOUND,
         )
@@ -169,8 +173,8 @@ def listen(gateway: Gateway, name: str, model: str, pcm: bytes) -> Heard:
     """A recording sent as fast as it goes, finalized, and the stream ended."""
     peer = Peer(gateway, name, "stt", model, HEARD)
     got = Heard()
-    for at in range(0, len(pcm), 3200):
-        peer.say(Audio(pcm[at : at + 3200]))
+    for at in range(0, len(pcm), PIECE):
+        peer.say(Audio(pcm[at : at + PIECE]))
     peer.say(Flush())
     while not got.answers and (events := peer.hear()) is not None:
         note(got, events)
