@@ -59,7 +59,8 @@ def opening_of(wire: Wire, url: str) -> Opening:
     parts = urlsplit(url)
     query = tuple(parse_qsl(parts.query, keep_blank_values=True))
     path = parts_of_path(wire, parts.path) or {}
-    return Opening(query, path, "request-1", dict(query).get(wire.names_model, ""))
+    model = dict(query).get(wire.names_model, "")
+    return Opening(query, path, "request-1", model, subprotocol=next(iter(wire.subprotocols), ""))
 
 
 def parts_of_path(wire: Wire, path: str) -> dict[str, str] | None:

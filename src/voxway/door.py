@@ -38,9 +38,10 @@ class Farewell:
     """Receiver that tells why one may not come in, and closes: for browsers, which cannot read a
     refusal, and for dialects that know no other."""
 
-    def __init__(self, error: GatewayError, native: Wire | None) -> None:
+    def __init__(self, error: GatewayError, native: Wire | None, subprotocol: str = "") -> None:
         self._error = error
-        self._codec: Dialect = native.server(Opening()) if native else Server(Style("tts"))
+        opening = Opening(subprotocol=subprotocol)
+        self._codec: Dialect = native.server(opening) if native else Server(Style("tts"))
 
     def opened(self, socket: Socket) -> None:
         say_farewell(socket, self._codec, self._error)

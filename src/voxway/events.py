@@ -117,6 +117,11 @@ class Malformed(Event, frozen=True):
     is_fatal: bool = False
 
 
+class Aside(Event, frozen=True):
+    """What a dialect answers by itself, for what its clients wait for and no session knows of: it
+    goes straight back to that dialect's `encode`. It is counted against no limit."""
+
+
 # Commands: client -> upstream
 
 
@@ -265,7 +270,19 @@ class Ended(Event, frozen=True):
     usage: Usage | None = None
 
 
-Command = Start | Text | Audio | Flush | Clear | Cancel | Configure | KeepAlive | Finish | Malformed
+Command = (
+    Start
+    | Text
+    | Audio
+    | Flush
+    | Clear
+    | Cancel
+    | Configure
+    | KeepAlive
+    | Aside
+    | Finish
+    | Malformed
+)
 Reply = (
     Ready
     | Audio

@@ -102,18 +102,19 @@ class Gateway:
     async def accept(self, request: Request) -> Refusal | Acceptance:
         """Let a WebSocket in, or say why not. Never raises."""
         request_id = request_id_in(request.headers) or f"req_{secrets.token_hex(12)}"
-        wanted = target(request.path)
+        wanted = target(request.path, request.subprotocols)
         native = wanted.native if wanted is not None else None
+        spoken = wanted.subprotocol if wanted is not None else ""
         try:
             if native is not None and native.key_in is not None and not credential_of(request):
                 ask = partial(self._admit_late, request, request_id)
-                return Acceptance(Doorstep(ask, native), None, stamped(request_id))
+                return Acceptance(Doorstep(ask, native), spoken or None, stamped(request_id))
             return await self._admit(request, request_id)
         except GatewayError as error:
             log.info("refused", code=error.error, request=request_id, peer=request.peer)
             if "origin" in request.headers or (native is not None and native.is_polite):
-                offered = request.subprotocols
-                return Acceptance(Farewell(error, native), next(iter(offered), None))
+                agreed = spoken or next(iter(request.subprotocols), None)
+                return Acceptance(Farewell(error, native, spoken), agreed)
             return refusal(error, request_id, native)
 
     async def _admit(self, request: Request, request_id: str) -> Acceptance:
@@ -123,6 +124,7 @@ class Gateway:
             raise ProtocolError("a WebSocket of version 13 is needed", param="upgrade")
         credential = credential_of(request)
         subprotocol = credential.subprotocol if credential else None
+        subprotocol = visit.wanted.subprotocol or subprotocol
         headers = stamped(request_id)
         if (native := visit.wanted.native) is not None:
             headers = {**headers, **native.headers(request_id)}
@@ -151,7 +153,7 @@ class Gateway:
         Raises GatewayError if it cannot be."""
         if self.is_draining:
             raise GatewayError("the gateway is going down", code="draining", retry_after=5.0)
-        wanted = wanted or target(request.path)
+        wanted = wanted or target(request.path, request.subprotocols)
         if wanted is None:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
         if (native := wanted.native) is not None:
@@ -189,6 +191,7 @@ class Gateway:
             visit.request_id,
             visit.found.asked,
             datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            visit.wanted.subprotocol,
         )
         entry = self.catalog.entry(visit.found.asked)
         codec = dialect(visit.wanted, opening, entry, context_id, visit.language)

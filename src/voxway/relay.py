@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, assert_never
 
 from .errors import GatewayError, TooLargeError
-from .events import Event, Failed, Pronunciation
+from .events import Aside, Audio, Event, Failed, Pronunciation
 from .guard import contained
 from .lines import Lines
 from .net.base import Socket
@@ -37,7 +37,9 @@ class Session(Protocol):
     @property
     def outcome(self) -> Outcome: ...
 
-    def from_client(self, command: Event, now: float) -> Iterable[Action]: ...
+    def from_client(
+        self, command: Event, now: float, *, is_more: bool = False
+    ) -> Iterable[Action]: ...
 
     def from_upstream(self, event: Event, epoch: int, now: float) -> Iterable[Action]: ...
 
@@ -88,16 +90,22 @@ class Relay:
 
     def opened(self, socket: Socket) -> None:
         self._client = socket
-        now = self._clock()
-        for command in self._codec.opening():
-            self._perform(self._session.from_client(command, now))
+        self._hear(self._codec.opening(), is_more=True)  # the URL is no message
 
     def frame(self, frame: Frame) -> None:
         if self._is_oversized(frame):
             return
+        self._hear(decode(self._codec, frame))
+
+    def _hear(self, commands: Iterable[Event], *, is_more: bool = False) -> None:
+        """What one message says; `is_more`: of one that is counted already."""
         now = self._clock()
-        for command in decode(self._codec, frame):
-            self._perform(self._session.from_client(command, now))
+        for command in commands:
+            if isinstance(command, Aside):
+                self._tell(command)
+            else:
+                self._perform(self._session.from_client(command, now, is_more=is_more))
+                is_more |= not isinstance(command, Audio)
 
     def oversized(self) -> None:
         """A message over the tier's bound was begun, and is not taken."""
@@ -165,9 +173,7 @@ class Relay:
         for action in actions:
             match action:
                 case ToClient(event=event):
-                    if self._client is not None:
-                        for frame in self._codec.encode(event):
-                            self._client.send(frame)
+                    self._tell(event)
                 case ToUpstream(event=event):
                     self._upstream.send(event)
                 case Rest(seconds=seconds):
@@ -182,6 +188,11 @@ class Relay:
                         self._client.close(*self._codec.closing(code, reason))
                 case unmatched:
                     assert_never(unmatched)
+
+    def _tell(self, event: Event) -> None:
+        if self._client is not None:
+            for frame in self._codec.encode(event):
+                self._client.send(frame)
 
     async def _look_up(self, reference: Pronunciation) -> None:
         bug = GatewayError("internal error", code="internal_error")

@@ -6,7 +6,7 @@ Matched on the percent-decoded path, so that a model id may come with its slashe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -23,8 +23,9 @@ class Target(Struct, frozen=True):
     """What was asked for. `model` is the id as the URL gives it, `style` that of the unified
     protocol; `is_legacy`: in its first generation.
 
-    In a provider's own dialect, `wire` is its name, `parts` are those of the path, and `named` is
-    what the client calls the model there: an id of ours, or the provider's own name.
+    In a provider's own dialect, `wire` is its name, `parts` are those of the path, `subprotocol` is
+    the one that it is spoken by, and `named` is what the client calls the model there: an id of
+    ours, or the provider's own name.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Target(Struct, frozen=True):
     named: str = ""
     provider: str = ""
     parts: Mapping[str, str] = {}
+    subprotocol: str = ""
 
     @property
     def native(self) -> Wire | None:
@@ -42,11 +44,16 @@ class Target(Struct, frozen=True):
         return native_wire(self.wire, self.kind) if self.wire else None
 
 
+def has_subprotocols(wires: Sequence[Wire]) -> bool:
+    return any(wire.subprotocols for wire in wires)
+
+
 BRIDGE_VOICE = Style("tts", binary_audio=True, terminals="audio_end", is_bridge=True)
 BRIDGE_EAR = Style("stt", is_bridge=True)
 VOICE, EAR = Style("tts"), Style("stt")
 
-# One line per URL shape; the first that fits decides. Each wire brings those of its provider.
+# One line per URL shape; the first that fits decides. Each wire brings those of its provider: at a
+# path that two share, the one with subprotocols is asked first.
 ROUTES: tuple[tuple[re.Pattern[str], Style, bool], ...] = (
     (re.compile(r"/v1/bridges/unmute/tts/(?P<model>.+?)/?"), BRIDGE_VOICE, False),
     (re.compile(r"/v1/bridges/unmute/stt/(?P<model>.+?)/?"), BRIDGE_EAR, False),
@@ -57,20 +64,22 @@ ROUTES: tuple[tuple[re.Pattern[str], Style, bool], ...] = (
 )
 NATIVE_ROUTES: tuple[tuple[re.Pattern[str], str, Wire], ...] = tuple(
     (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), name, wire)
-    for name, wires in WIRES.items()
+    for name, wires in sorted(WIRES.items(), key=lambda named: not has_subprotocols(named[1]))
     for wire in wires
     for path in wire.paths
 )
 
 
-def target(path: str) -> Target | None:
-    """What the path asks for, or None if it is no WebSocket route."""
+def target(path: str, offered: Sequence[str] = ()) -> Target | None:
+    """What the path asks for, with these subprotocols, or None if it is no WebSocket route."""
     for shape, style, is_legacy in ROUTES:
         if found := shape.fullmatch(path):
             return Target(style.task, found["model"], style, is_legacy)
     for shape, name, wire in NATIVE_ROUTES:
-        if found := shape.fullmatch(path.rstrip("/")):
-            return in_dialect(name, wire, parts=found.groupdict())
+        spoken = next((each for each in offered if each in wire.subprotocols), "")
+        if (found := shape.fullmatch(path.rstrip("/"))) and (spoken or not wire.subprotocols):
+            asked = in_dialect(name, wire, parts=found.groupdict())
+            return structs.replace(asked, subprotocol=spoken)
     return None
 
 

@@ -54,6 +54,8 @@ def come_in(gateway: Gateway, path: str, **options: Any) -> Any:
         ("/stt/websocket?access_token=test-local", {}),
         ("/v2/text-to-speech/speech", {"Authorization": "Bearer test-local"}),
         ("/environments/production/websocket", {"Authorization": "Api-Key test-local"}),
+        ("/ws3?modelId=coda", {"Authorization": "Bearer test-local"}),
+        ("/ws?modelId=mistv2", {"Authorization": "Bearer test-local"}),
     ],
 )
 def test_every_place_where_its_clients_put_the_key(
@@ -83,6 +85,23 @@ def test_an_accepted_client_of_deepgram_gets_a_request_id_and_metadata_at_once(
             metadata = json.loads(socket.recv(BOUND))
         assert metadata["type"] == "Metadata"
         assert metadata["request_id"] == request_id
+
+
+@pytest.mark.parametrize("scheme", ["", "Api-Key "])
+@pytest.mark.parametrize("is_browser", [False, True])
+def test_rime_greets_by_the_subprotocol_that_was_offered(
+    dev: Gateway, scheme: str, is_browser: bool
+) -> None:
+    headers = {} if is_browser else {"Authorization": f"{scheme or 'Bearer '}test-local"}
+    offered = [Subprotocol("rime.v1.json")]
+    with come_in(dev, "/ws", additional_headers=headers, subprotocols=offered) as socket:
+        assert socket.subprotocol == "rime.v1.json"
+        if is_browser:
+            socket.send(json.dumps({"config": {"authorization": f"{scheme}test-local"}}))
+        assert json.loads(socket.recv(BOUND)) == {"ready": {"protocol": 1}}
+        socket.send(json.dumps({"contextId": "a", "start": {"text": "Hello."}}))
+        assert "started" in json.loads(socket.recv(BOUND))
+        assert "audio" in json.loads(socket.recv(BOUND))
 
 
 @pytest.mark.parametrize("field", ["xi-api-key", "xi_api_key"])

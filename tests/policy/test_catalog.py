@@ -28,6 +28,21 @@ def test_paths_that_ask_for_nothing(path: str) -> None:
     assert target(path) is None
 
 
+@pytest.mark.parametrize(
+    ("offered", "wire", "subprotocol"),
+    [
+        ([], "rime_ws", ""),
+        (["something"], "rime_ws", ""),
+        (["rime.v1.json"], "rime_v1", "rime.v1.json"),
+        (["something", "rime.v1.json"], "rime_v1", "rime.v1.json"),
+    ],
+)
+def test_two_wires_of_one_path(offered: list[str], wire: str, subprotocol: str) -> None:
+    found = target("/ws", offered)
+    assert found is not None
+    assert (found.wire, found.subprotocol) == (wire, subprotocol)
+
+
 def test_a_model_that_is_there() -> None:
     found = Catalog(LOCAL.values()).find("tts", "local/hibari:en")
     assert (found.model, found.is_substitute) == (HIBARI, False)

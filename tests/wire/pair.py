@@ -193,5 +193,8 @@ class Pair:
 
     def _act(self, commands: list[e.Event]) -> list[e.Event]:
         self.heard += commands
-        answers = [event for command in commands for event in self.backend.answer(command)]
+        answers = [event for command in commands for event in self._answer(command)]
         return [told for event in answers for told in self.tell(event)]
+
+    def _answer(self, command: e.Event) -> Iterable[e.Event]:
+        return (command,) if isinstance(command, e.Aside) else self.backend.answer(command)

@@ -342,6 +342,7 @@ EVENTS: tuple[e.Event, ...] = (
     e.Failed("of_a_provider", ""),
     e.KeepAlive(),
     e.KeepAlive(reply=True),
+    e.Aside(),
     e.Ended(),
     *[e.Ended(reason, e.Usage(characters=5, audio_out=1.5)) for reason in ENDINGS],
 )

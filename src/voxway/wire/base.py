@@ -111,13 +111,14 @@ class Address(Struct, frozen=True):
 class Opening(Struct, frozen=True):
     """What an upgrade request says in a native dialect. `path` has the named parts of its path,
     `model` is the id in our catalog. `created` is when it came (ISO 8601, UTC), for wires that say
-    so: they have no clock."""
+    so: they have no clock. `subprotocol` is the one that was agreed upon, if the wire has any."""
 
     query: tuple[tuple[str, str], ...] = ()
     path: Mapping[str, str] = {}
     request_id: str = ""
     model: str = ""
     created: str = ""
+    subprotocol: str = ""
 
     def read(self, type: type[T]) -> tuple[T, dict[str, Any]]:
         """The query as a struct (repeated parameters where it has a list), and what it has no
@@ -172,7 +173,8 @@ def no_headers(request_id: str) -> Mapping[str, str]:
 class Wire(Struct, frozen=True, kw_only=True):
     """One protocol: its two sides, where each is met, and what its provider asks for.
 
-    `paths` are patterns of the provider's own routes; `names_model` is the query parameter there
+    `paths` are patterns of the provider's own routes; `subprotocols` tell it from another wire with
+    the same path, which is for those who offer none of these; `names_model` is the query parameter
     with the provider's name of the model. `headers` are those of an accepted upgrade, by request
     id. `key_in` reads a key out of the first message, where clients may put it there; `is_polite`:
     refusals are told in the open socket, since its clients expect no other. `quiet`: clients that
@@ -186,6 +188,7 @@ class Wire(Struct, frozen=True, kw_only=True):
     endpoint: Callable[[Any, Address], Endpoint]
     server: Callable[[Opening], Dialect]
     paths: tuple[str, ...] = ()
+    subprotocols: tuple[str, ...] = ()
     names_model: str = "model"
     marks: Marks = Marks()
     policy: Policy = Policy()

@@ -89,6 +89,9 @@ POLICIES: dict[str, Policy] = {
     ),
     # `clear` stops nothing that is being made. What is sent has a space after it.
     "rime_ws3": Policy(is_serial=True, idle=4 * 60, text_characters=999),
+    "rime_v1": Policy(
+        says_ready=True, clear="filtered", is_serial=True, configures=True, contexts=10, idle=4 * 60
+    ),
     "rime_ws": Policy(per_utterance=True, is_serial=True, text_characters=999),
     "orpheus": Policy(per_utterance=True, is_serial=True),
     # Every sentence is a request of its own: a change of voice needs no new socket.

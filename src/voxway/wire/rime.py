@@ -47,7 +47,7 @@ UPSIDE_DOWN = ("mist", "mistv2")  # of these `speedAlpha` says how slow it is, n
 CODES = {401: "auth_error", 402: "quota_exceeded", 403: "forbidden", 429: "rate_limit"}
 _STATUS = re.compile(r"([45]\d\d): ")
 
-Factor = Annotated[float, Meta(gt=0, le=100)]
+Factor = Annotated[float, Meta(ge=0.01, le=100)]
 
 
 class Query(Struct, frozen=True):

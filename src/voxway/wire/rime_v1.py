@@ -1,0 +1,150 @@
+"""Rime's v1 socket: one context an utterance, each with settings of its own, many side by side.
+
+`ready` comes before anything is asked; a context is `started`, has its audio, and ends with `done`,
+`cancelled` or `error`. Facts: rime-api 0.4, livekit-plugins-rime 1.8.9, pipecat 1.14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .. import events as e
+from ..errors import ProtocolError
+from . import rime
+from . import rime_v1_messages as m
+from .base import Address, Endpoint, Frame, Marks, Opening, Wire, dump, parser
+from .policies import POLICIES
+from .rime_v1_client import Client
+from .rime_v1_context import Context, options_of
+
+PATH = "/ws"
+JSON = "rime.v1.json"
+DEFAULT = "default"  # the context of messages that name none
+
+_request = parser(m.RequestMsg)
+
+
+class Server:
+    """Rime's side."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._request_id = opening.request_id or "voxway"
+        self._contexts: dict[str, Context] = {}
+        self._defaults = m.SynthesisRequest()
+        self._count = 0
+        self._left: list[str] = []  # contexts of whose end the client knows already
+
+    def opening(self) -> Iterable[e.Event]:
+        return (e.Aside(),)
+
+    def decode(self, frame: Frame) -> Iterator[e.Event]:
+        said: m.RequestMsg = _request(frame)
+        given = [name for name in m.PAYLOADS if getattr(said, name) is not None]
+        if len(given) != 1:
+            raise ProtocolError(f"one payload is needed of {', '.join(m.PAYLOADS)}", param="start")
+        name = said.contextId or DEFAULT
+        try:
+            yield from self._commands(said, name)
+        except ProtocolError as error:
+            # It is the end of the context that it names.
+            yield e.Malformed(error.message, error.error, error.param, context=name)
+            if name in self._contexts:
+                yield self._leave(name)
+
+    def _commands(self, said: m.RequestMsg, name: str) -> Iterator[e.Event]:
+        context = self._contexts.get(name)
+        if said.config is not None:
+            self._defaults = said.config.defaults or self._defaults
+        elif said.start is not None:
+            yield from self._start(said.start, name)
+        elif said.cancel is not None:
+            yield e.Cancel(context=name)
+            if context:
+                yield self._leave(name)
+        elif said.text is not None:
+            if context is None or not context.is_open:
+                raise ProtocolError(f"context {name[:40]!r} is not open for input", param="text")
+            yield e.Text(said.text, context=name)
+        elif context and context.is_open:
+            context.is_open = False
+            yield e.Finish(context=name)
+
+    def _start(self, asked: m.SynthesisRequest, name: str) -> Iterator[e.Event]:
+        if name in self._contexts:
+            raise ProtocolError(f"context {name[:40]!r} is open already", param="contextId")
+        options, is_wav = options_of(asked, self._defaults)
+        self._count += 1
+        self._contexts[name] = Context(
+            f"{self._request_id}.{self._count}", options, is_wav, is_open=not asked.text
+        )
+        yield e.Start(options, context=name)
+        yield e.Aside(context=name)
+        if asked.text:
+            yield e.Text(asked.text, context=name)
+            yield e.Finish(context=name)
+
+    def _leave(self, name: str) -> e.Event:
+        del self._contexts[name]
+        self._left.append(name)
+        return e.Finish(abort=True, context=name)
+
+    def encode(self, event: e.Event) -> Iterator[Frame]:
+        context = self._contexts.get(event.context)
+        if isinstance(event, e.Audio):
+            if context:
+                yield context.chunk(event)
+        elif (said := self._said(event, context)) is not None:
+            yield dump(said)
+
+    def _said(self, event: e.Event, context: Context | None) -> m.ResponseMsg | None:
+        name = event.context
+        match event:
+            case e.Aside() if not name:
+                return m.ResponseMsg(ready=m.Ready(1))
+            case e.Aside() if context:
+                return m.ResponseMsg(contextId=name, started=m.Started(context.request_id))
+            case e.Words(words=words) if context:
+                context.words += words
+            case e.Cleared(cancelled=True):
+                return m.ResponseMsg(contextId=name, cancelled=m.Nothing())
+            case e.Ended() if name in self._left:
+                self._left.remove(name)
+            case e.Ended() if context:
+                del self._contexts[name]
+                if not context.is_failed:
+                    return m.ResponseMsg(contextId=name, done=context.done())
+            case e.Failed():
+                if context:
+                    context.is_failed = True
+                request_id = context.request_id if context else ""
+                return m.ResponseMsg(contextId=name, error=m.error_of(event, request_id))
+        return None
+
+    def closing(self, code: int, reason: str) -> tuple[int, str]:
+        return rime.closing(code, reason)
+
+
+def key_in(frame: Frame) -> str:
+    try:
+        return m.key_in(_request(frame))
+    except ProtocolError:
+        return ""
+
+
+def endpoint(options: e.SpeakOptions, address: Address) -> Endpoint:
+    return Endpoint(address.join(PATH), rime.key_headers(address), (JSON,))
+
+
+WIRE = Wire(
+    task="tts",
+    provider="rime",
+    client=Client,
+    endpoint=endpoint,
+    server=Server,
+    paths=(PATH,),
+    subprotocols=(JSON,),
+    names_model="modelId",
+    marks=Marks(fields=frozenset({"start", "config"})),
+    policy=POLICIES["rime_v1"],
+    key_in=key_in,
+)
