@@ -137,14 +137,24 @@ class Meter:
         self._ttfa: float | None = None
         self._awaits_first = False
 
-    def admit(self, command: Event, now: float) -> None:
-        """Count one command. Raises LimitError or TooLargeError for the limit it breaks."""
+    def admit(self, command: Event, now: float, *, is_more: bool = False) -> None:
+        """Count one command; `is_more`: of a message that is counted already. Raises LimitError or
+        TooLargeError for the limit it breaks."""
         self._last = now
         if isinstance(command, Audio):
             size, bound = len(command.data), self.tier.audio_bytes
             if size > bound:
                 raise TooLargeError(f"audio chunk of {size} bytes is over {bound}", param="audio")
             return
+        if not is_more:
+            self._count_message(now)
+        if isinstance(command, Text):
+            size, bound = len(command.text), self.tier.text_chars
+            if size > bound:
+                raise TooLargeError(f"text of {size} characters is over {bound}", param="text")
+            self._characters += size
+
+    def _count_message(self, now: float) -> None:
         self._messages += 1
         recent = self._recent
         while recent and recent[0] <= now - MINUTE:
@@ -155,11 +165,6 @@ class Meter:
                 retry_after=recent[0] + MINUTE - now,
             )
         recent.append(now)
-        if isinstance(command, Text):
-            size, bound = len(command.text), self.tier.text_chars
-            if size > bound:
-                raise TooLargeError(f"text of {size} characters is over {bound}", param="text")
-            self._characters += size
 
     def heard(self, seconds: float, now: float) -> float:
         """Count audio in; returns for how many seconds the reader must rest (mostly 0.0)."""

@@ -5,6 +5,7 @@ Over several processes the same is held in `stores/test_slots.py` and `stores/te
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -23,7 +24,8 @@ from voxway.relay import Relay
 from voxway.session.actions import Brief, Identity
 from voxway.session.tts import TtsSession
 from voxway.stores.limits.memory import MemoryRates, MemorySlots
-from voxway.wire.base import Endpoint, Frame
+from voxway.wire import cartesia_tts, deepgram_speak, elevenlabs
+from voxway.wire.base import Dialect, Endpoint, Frame, Opening
 from voxway.wire.policies import POLICIES
 from voxway.wire.unified import Server, Style
 
@@ -89,16 +91,21 @@ class Ear:
     def resume(self) -> None: ...
 
 
-def message(tier: Tier, over: int) -> bool:
+def relayed(meter: Meter, codec: Dialect) -> tuple[Relay, Ear]:
     async def connect(*_: object) -> None: ...
 
     model = next(model for model in LOCAL.values() if model.kind == "tts")
-    session = TtsSession(Brief(Identity("s", "r", model.id), model), Meter(tier, 0.0))
+    session = TtsSession(Brief(Identity("s", "r", model.id), model), meter)
     way = Way("tts", model, POLICIES["unified"], lambda options: Endpoint("ws://test"), connect)
-    codec = Server(Style("tts"), "s")
-    relay = Relay(session, codec, way, lambda: 0.0, tier.message_bytes, lambda code, reason: None)
+    most = meter.tier.message_bytes
+    relay = Relay(session, codec, way, lambda: 0.0, most, lambda code, reason: None)
     ear = Ear()
     relay.opened(ear)
+    return relay, ear
+
+
+def message(tier: Tier, over: int) -> bool:
+    relay, ear = relayed(Meter(tier, 0.0), Server(Style("tts"), "s"))
     ping = '{"type":"ping","text":"ß"}'
     relay.frame(ping + " " * (tier.message_bytes + over - len(ping.encode())))
     answer = msgspec.json.decode(ear.heard[0])
@@ -143,6 +150,35 @@ def test_no_limit_is_without_an_edge() -> None:
 def test_what_the_limit_says_is_let_through_and_one_more_is_not(limit: str, tier: str) -> None:
     assert EDGES[limit](TIERS[tier], 0)
     assert not EDGES[limit](TIERS[tier], 1)
+
+
+FORMAT = '{"container":"raw","encoding":"pcm_s16le","sample_rate":24000}'
+TEXTS: dict[str, tuple[Dialect, str]] = {
+    "unified": (Server(Style("tts"), "s"), '{"type":"text","text":"Hi. ","flush":true}'),
+    "deepgram": (deepgram_speak.Server(Opening()), '{"type":"Speak","text":"Hi. "}'),
+    "elevenlabs": (elevenlabs.WIRE.server(Opening()), '{"text":"Hi. ","flush":true}'),
+    "cartesia": (
+        cartesia_tts.Server(Opening()),
+        '{"model_id":"m","transcript":"Hi. ","context_id":"c","voice":{"mode":"id","id":"v"},'
+        f'"output_format":{FORMAT}}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", TEXTS)
+def test_a_message_counts_once_whatever_it_says(dialect: str) -> None:
+    async def talk() -> None:
+        codec, text = TEXTS[dialect]
+        meter = Meter(TIERS["free"], 0.0)
+        relay, _ = relayed(meter, codec)
+        for sent in range(meter.tier.messages_per_minute):
+            assert meter.usage(0.0).messages == sent
+            relay.frame(text)
+        assert (meter.usage(0.0).messages, meter.usage(0.0).characters) == (20, 80)
+        relay.frame(text)
+        assert meter.usage(0.0).characters == 80
+
+    asyncio.run(talk())
 
 
 def test_sockets_are_pinged_every_half_minute() -> None:

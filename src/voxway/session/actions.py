@@ -101,10 +101,10 @@ class Life:
         self._finish_by = 0.0
         self._last = 0.0
 
-    def admit(self, command: Event, now: float) -> None:
+    def admit(self, command: Event, now: float, *, is_more: bool) -> None:
         """Count a command. Raises GatewayError if it is malformed or over a limit."""
         self._last = now
-        self.meter.admit(command, now)
+        self.meter.admit(command, now, is_more=is_more)
         if isinstance(command, Malformed) and not command.is_ignorable:
             raise ProtocolError(command.message, code=command.code, param=command.param)
 

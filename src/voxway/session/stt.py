@@ -74,12 +74,12 @@ class SttSession:
         """How it went."""
         return self._life.outcome
 
-    def from_client(self, command: Event, now: float) -> Iterator[Action]:
-        """What to do about a command."""
+    def from_client(self, command: Event, now: float, *, is_more: bool = False) -> Iterator[Action]:
+        """What to do about a command; `is_more`: of a message that is counted already."""
         if self._life.state in (State.CLOSED, State.FINISHING):
             return
         try:
-            self._life.admit(command, now)
+            self._life.admit(command, now, is_more=is_more)
             yield from self._command(command, now)
         except GatewayError as error:
             yield from self._life.refuse(command, error, now)
