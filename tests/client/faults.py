@@ -157,6 +157,8 @@ class FaultProxy:
                 reset(writer)
                 return
             await self._linked(fault, reader, writer)
+        except asyncio.CancelledError:
+            pass  # by __aexit__; asyncio 3.11 would complain of it
         finally:
             self._tasks.discard(task)
 
@@ -254,6 +256,8 @@ class Link:
             except OSError:
                 data = b""
             delay = toxics.latency + random.uniform(0.0, toxics.jitter)
+            if not data and not self._flows.is_set():
+                self.break_off("reset")  # whoever leaves what hangs does not leave it to the other
             if not data:
                 delay += toxics.slow_close
             due = max(due, loop.time() + delay)  # TCP keeps the order

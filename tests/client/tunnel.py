@@ -51,8 +51,8 @@ class Tunnel:
         self._tasks.add(task)
         try:
             await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # cancelled by __aexit__; asyncio 3.11 would complain of it
         finally:
             writer.close()
             self._tasks.discard(task)
