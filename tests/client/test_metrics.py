@@ -216,6 +216,16 @@ def test_the_log_tells_failures_from_what_will_be_mended(caplog: pytest.LogCaptu
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
+def test_audio_that_is_dropped_all_the_time_is_logged_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drops = [n.Dropped(0.5)] * 50
+    lines = logged(caplog, *drops, n.Lost("provider_error", "gone"), *drops[:3], n.Opened(0.1))
+    told = [line.get("seconds") for line in lines if line["event"] == "dropped"]
+    assert told == [0.5, 10.0, 10.0, 4.5, 0.5, 1.0]
+    assert [line["event"] for line in lines[4:]] == ["lost", "dropped", "dropped", "opened"]
+
+
 def test_no_key_and_no_text_gets_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
     logged(
         caplog,

@@ -36,6 +36,7 @@ _LEVELS: dict[type[n.Notice], int] = {
     n.Abandoned: logging.WARNING,
 }
 _KEY = "[key]"
+DROPPED = 10.0  # seconds of audio: while nobody is there, not every piece is worth a line
 
 
 class Session(Struct, frozen=True, omit_defaults=True):
@@ -60,6 +61,7 @@ class SessionLog:
         self._session: dict[str, Any] = msgspec.to_builtins(session)
         self._secrets = tuple(secret for secret in secrets if secret)
         self._logger = logger
+        self._dropped: float | None = None  # seconds since the last line of it
 
     def __repr__(self) -> str:
         return f"SessionLog({self._session['id']!r})"
@@ -69,8 +71,26 @@ class SessionLog:
         level = _LEVELS.get(type(notice))
         if level is None or not self._logger.isEnabledFor(level):
             return
+        if isinstance(notice, n.Dropped):
+            self._drop(notice)
+            return
+        if self._dropped:
+            self._write(n.Dropped(self._dropped), logging.WARNING)
+        self._dropped = None
         if isinstance(notice, n.Lost) and notice.again_in is None:
             level = logging.ERROR
+        self._write(notice, level)
+
+    def _drop(self, notice: n.Dropped) -> None:
+        """The first at once, then what comes together."""
+        is_first = self._dropped is None
+        total = (self._dropped or 0.0) + notice.seconds
+        if is_first or total >= DROPPED:
+            self._write(n.Dropped(total), logging.WARNING)
+            total = 0.0
+        self._dropped = total
+
+    def _write(self, notice: n.Notice, level: int) -> None:
         said = {"event": type(notice).__name__.lower(), **self._session, **_fields(notice)}
         self._logger.log(level, "%s", redacted(json.dumps(said), self._secrets))
 
