@@ -99,8 +99,8 @@ def failure(event: Failed | Ended | None) -> GatewayError:
     """How a session went wrong, as the exception that an HTTP answer is made from. None: it ended
     without a word."""
     match event:
-        case Failed(code=code, message=message, param=param):
-            return GatewayError(message, code=code, param=param)
+        case Failed(code=code, message=message, param=param, retry_after=wait):
+            return GatewayError(message, code=code, param=param, retry_after=wait)
         case Ended(reason=reason) if reason in RULES:
             return GatewayError(f"the session ended: {reason}", code=reason)
         case _:

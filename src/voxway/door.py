@@ -9,9 +9,9 @@ from msgspec import json
 
 from .asking import stamped
 from .errors import AuthError, GatewayError
-from .events import Failed
 from .guard import contained
 from .net.base import Receiver, Refusal, Socket
+from .session.actions import failed
 from .wire.base import Dialect, Frame, Opening, Wire, refuse_plainly
 from .wire.unified import Server, Style
 
@@ -27,11 +27,9 @@ def refusal(error: GatewayError, request_id: str, native: Wire | None) -> Refusa
 
 def say_farewell(socket: Socket, codec: Dialect, error: GatewayError) -> None:
     """Tell in the open socket why it is closed, and close it."""
-    rule = error.rule
-    failed = Failed(error.error, error.message, rule.retryable, True, error.param)
-    for frame in codec.encode(failed):
+    for frame in codec.encode(failed(error, fatal=True)):
         socket.send(frame)
-    socket.close(*codec.closing(rule.close_code or 1008, error.error))
+    socket.close(*codec.closing(error.rule.close_code or 1008, error.error))
 
 
 class Farewell:

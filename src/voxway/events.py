@@ -254,13 +254,15 @@ class Warning(Event, frozen=True):
 
 
 class Failed(Event, frozen=True):
-    """Something went wrong. `fatal` says that the session ends with it."""
+    """Something went wrong. `fatal` says that the session ends with it; `retry_after` in how many
+    seconds it may go well, if anybody knows."""
 
     code: str
     message: str
     retryable: bool = False
     fatal: bool = False
     param: str | None = None
+    retry_after: float | None = None
 
 
 class Ended(Event, frozen=True):

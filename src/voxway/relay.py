@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, assert_never
 
 from .errors import GatewayError, TooLargeError
-from .events import Aside, Audio, Event, Failed, Pronunciation
+from .events import Aside, Audio, Event, Pronunciation
 from .guard import contained
 from .lines import Lines
 from .net.base import Socket
 from .peers import Way
-from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream, advised
+from .session.actions import Action, Close, LookUp, Rest, State, ToClient, ToUpstream, failed
 from .text.pronunciation import Rewriter
 from .usage import Outcome
 from .wire.base import Dialect, Frame, decode
@@ -144,9 +144,7 @@ class Relay:
 
     def upstream_failed(self, error: GatewayError, context: str) -> None:
         if context:
-            retryable = error.rule.retryable
-            failed = Failed(error.error, advised(error), retryable, fatal=True, context=context)
-            self.from_upstream(failed, 0)
+            self.from_upstream(failed(error, fatal=True, context=context), 0)
         else:
             self.fail(error)
             self.end(error.error)  # without an upstream there is nothing to go on with

@@ -104,6 +104,16 @@ def test_a_browser_is_told_in_the_socket(
         assert talk.close_code() == close
 
 
+def test_a_browser_is_told_when_to_come_back(gateway: Gateway) -> None:
+    headers = {"Origin": "https://app.example", "X-API-Key": "test-free"}
+    with gateway.open(PATH, headers=headers), gateway.open(PATH, headers=headers) as talk:
+        message = talk.hear()
+        assert (message["code"], message["retryable"]) == ("rate_limit", True)
+        assert message["retry_after"] == 1.0
+        assert message["message"] == "1 concurrent connections are in use; retry after 1 s"
+        assert talk.close_code() == 4001
+
+
 def test_plain_http(gateway: Gateway) -> None:
     key = {"Authorization": "Bearer test-local"}
     assert gateway.health()["status"] == "ok"

@@ -355,9 +355,12 @@ def test_an_utterance_under_way_may_finish_past_the_time_limit() -> None:
 
 def test_too_many_messages_and_too_long_text_close_with_their_codes() -> None:
     s = session("free")
-    for _ in range(20):
-        assert say(s, KeepAlive()) == []
-    assert say(s, KeepAlive())[-1] == Close(4001, "rate_limit")
+    for second in range(20):
+        assert say(s, KeepAlive(), now=float(second)) == []
+    refused = say(s, KeepAlive(), now=20.5)
+    message = "over 20 messages a minute; retry after 40 s"
+    assert refused[0] == ToClient(Failed("rate_limit", message, True, True, retry_after=39.5))
+    assert refused[-1] == Close(4001, "rate_limit")
     s = session("free")
     assert say(s, Text("x" * 501))[-1] == Close(4002, "payload_too_large")
     assert say(s, Text("x")) == []

@@ -311,7 +311,7 @@ SPEECH_EVENTS = st.one_of(
     st.builds(Flushed, OPTIONAL),
     st.builds(Cleared, cancelled=st.booleans()),
     st.builds(Warning, TEXTS, TEXTS, st.none() | TEXTS),
-    st.builds(Failed, TEXTS, TEXTS, st.booleans()),
+    st.builds(Failed, TEXTS, TEXTS, st.booleans(), retry_after=OPTIONAL),
     st.builds(Ended, TEXTS, st.none() | st.builds(Usage, characters=st.integers(0, 99))),
 )
 LISTEN_EVENTS = st.one_of(

@@ -5,6 +5,7 @@ Pure: events in, actions out, the time (seconds, monotonic) an argument.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
@@ -124,16 +125,7 @@ class Life:
         """Tell the client; end the session if the table says so."""
         self.outcome = Outcome(failure=error.error)
         fatal = error.rule.close_code is not None
-        yield ToClient(
-            Failed(
-                error.error,
-                advised(error),
-                error.rule.retryable,
-                fatal,
-                error.param,
-                context=context,
-            )
-        )
+        yield ToClient(failed(error, fatal=fatal, context=context))
         if fatal:
             yield from self.end(error.error, now)
 
@@ -180,10 +172,19 @@ class Life:
             yield from self.end("max_connection_duration_exceeded", now)
 
 
-def advised(error: GatewayError) -> str:
-    """What the client is told, with when to come back where that is known."""
-    wait = f"; retry after {error.retry_after:.0f} s" if error.retry_after else ""
-    return error.message + wait
+def failed(error: GatewayError, *, fatal: bool, context: str = "") -> Failed:
+    """An error as the client is told of it: also in words, for most wires have no other place for
+    when to come back."""
+    wait = f"; retry after {math.ceil(error.retry_after)} s" if error.retry_after else ""
+    return Failed(
+        error.error,
+        error.message.removesuffix(wait) + wait,  # another gateway may have said so already
+        error.rule.retryable,
+        fatal,
+        error.param,
+        None if error.retry_after is None else round(error.retry_after, 3),
+        context=context,
+    )
 
 
 # What an upstream says of itself or of our key, and a client would take for its own.
@@ -204,4 +205,9 @@ def upstream_failure(event: Failed, brief: Brief) -> GatewayError:
     if code in ("auth_error", "forbidden"):
         whose = "your provider key" if brief.client_key else "this gateway"
         message = f"{brief.model.provider} refused {whose} (upstream 401): {message}"
-    return GatewayError(message, code=NOT_THE_CLIENTS.get(code, code), param=event.param)
+    return GatewayError(
+        message,
+        code=NOT_THE_CLIENTS.get(code, code),
+        param=event.param,
+        retry_after=event.retry_after,
+    )

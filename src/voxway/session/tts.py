@@ -48,6 +48,7 @@ from .actions import (
     State,
     ToClient,
     ToUpstream,
+    failed,
     upstream_failure,
 )
 from .options import Resolver, able
@@ -152,13 +153,8 @@ class TtsSession:
         if not context:
             yield from self._life.fail(error, now)
         else:
-            rule = error.rule
-            yield ToClient(
-                Failed(
-                    error.error, error.message, rule.retryable, False, error.param, context=context
-                )
-            )
-            if is_fatal or rule.close_code is not None:
+            yield ToClient(failed(error, fatal=False, context=context))
+            if is_fatal or error.rule.close_code is not None:
                 yield from self._forget(context, now)
 
     def found(

@@ -197,7 +197,7 @@ class Server:
                     context,
                 )
             case Failed() as f:
-                yield m.ErrorMsg(f.code, f.message, f.retryable, f.param, context)
+                yield m.ErrorMsg(f.code, f.message, f.retryable, f.param, f.retry_after, context)
             case Ended(reason=reason, usage=usage):
                 yield m.SessionEndedMsg(reason, usage, context)
             case _:
@@ -324,8 +324,8 @@ def _event(message: Any) -> Event:
                 r.sample_rate or 0,
                 r.capabilities,
             )
-        case m.ErrorMsg(code=code, message=text, retryable=retryable, param=param):
-            return Failed(code, text, retryable, param=param)
+        case m.ErrorMsg() as e:
+            return Failed(e.code, e.message, e.retryable, param=e.param, retry_after=e.retry_after)
         case m.SessionEndedMsg(reason=reason, usage=usage):
             return Ended(reason, usage)
         case m.ClearedMsg():

@@ -195,6 +195,7 @@ class ErrorMsg(Message, tag="error", frozen=True):
     message: str
     retryable: bool
     param: str | None = None
+    retry_after: float | None = None  # seconds
     context_id: str | None = None
 
 
