@@ -32,7 +32,7 @@ DESCRIPTION = (
     "The WebSockets are in /asyncapi.json."
 )
 REF = "#/components/schemas/{name}"
-STATUSES = (400, 401, 403, 404, 405, 413, 429, 500, 502, 503)
+STATUSES = (400, 401, 402, 403, 404, 405, 413, 429, 500, 502, 503)
 OPEN_STATUSES = (400, 405, 500)  # where no key is needed
 OTHER_STATUSES = {"/v1/pronunciation/dictionaries": (409,)}
 SECURITY: dict[str, SecurityScheme] = {
