@@ -12,7 +12,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import assert_never
 
 from ..ear import Ear
@@ -23,6 +23,7 @@ from ..net.base import UpgradeRefused
 from ..session.pace import Dial, HangUp, Lose, Pacer, Say, Step, Tell
 from . import failures, notices
 from .failures import UnreachableError
+from .heartbeat import Heartbeat
 from .notices import Notice, State
 from .owner import Manner, Owner
 from .proxies import proxy_for
@@ -54,7 +55,8 @@ class Lifeline:
         self._route = route
         self._options = options
         self._owner = owner
-        self._heartbeat = manner.heartbeat
+        self._heartbeat = Heartbeat(manner.heartbeat)
+        self._pinging: asyncio.Task[None] | None = None
         self._note = note
         self._backoff = Backoff(manner.retry)
         self._pacer: Pacer | None = None
@@ -119,8 +121,13 @@ class Lifeline:
         if not isinstance(link, pico.Link):
             raise UnreachableError("there is no connection to ping")
         seconds = await link.ping()
+        self._heartbeat.answered(seconds, loop_time())
         self._note(notices.Pinged(seconds))
         return seconds
+
+    async def _beat(self) -> None:
+        with suppress(UpstreamError):  # it was lost meanwhile, which is seen to elsewhere
+            await self.ping()
 
     async def wait_for(self, *states: State) -> None:
         """Until it is in one of these states, or closed. Raises what closed it."""
@@ -135,9 +142,10 @@ class Lifeline:
     async def close(self) -> None:
         """End it, and wait until nothing of it is left."""
         self._finish()
-        if self._dialling is not None:
-            self._dialling.cancel()
-            await asyncio.wait({self._dialling})
+        if tasks := [each for each in (self._dialling, self._pinging) if each is not None]:
+            for each in tasks:
+                each.cancel()
+            await asyncio.wait(tasks)
         if gone := [asyncio.create_task(socket.gone.wait()) for socket in self._sockets]:
             _, late = await asyncio.wait(gone, timeout=GONE_TIMEOUT)
             for task in late:
@@ -200,6 +208,10 @@ class Lifeline:
             is_late = self._ear is not None and now - self._opened_at > READY_TIMEOUT
             if is_late and self.state is State.CONNECTING:
                 self._lost(UnreachableError(f"not ready within {READY_TIMEOUT:g} s"))
+            elif self._ear is not None and self._heartbeat.is_missed(now):
+                self._lost(UnreachableError("the server does not answer a ping"))
+            elif self._ear is not None and self._heartbeat.is_due(now):
+                self._pinging = self._loop.create_task(self._beat())
             self._owner.tick(now)
 
     @contextmanager
@@ -274,6 +286,8 @@ class Lifeline:
         """Part from the socket that is there or on its way. For how long it was open."""
         ear, self._ear = self._ear, None
         self.is_writable = False
+        if self._pinging is not None:
+            self._pinging.cancel()
         if ear is not None:
             ear.leave()
             return self._loop.time() - self._opened_at
@@ -312,7 +326,7 @@ class Lifeline:
             endpoint = route.endpoint(options)
             proxy = proxy_for(endpoint.url)
             through = proxy.url if proxy is not None else None
-            await pico.dial(endpoint, socket, route.tls(), self._heartbeat, through)
+            await pico.dial(endpoint, socket, route.tls(), None, through)
             is_there = True
         finally:
             if not is_there:
@@ -323,6 +337,7 @@ class Lifeline:
     def opened(self) -> None:
         self._ear = self._dialled
         self._opened_at = self._loop.time()
+        self._heartbeat.opened(self._opened_at)
         self.is_writable = True
         if self._pacer is None:
             return
@@ -331,6 +346,7 @@ class Lifeline:
         self._perform(self._pacer.opened(self._opened_at))
 
     def event(self, event: Event) -> None:
+        self._heartbeat.heard(self._loop.time())
         if self._pacer is None:
             return
         if isinstance(event, Malformed):

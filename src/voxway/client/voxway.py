@@ -36,7 +36,6 @@ from .transcript import Assembly
 from .tts import Delivery, Tts
 
 DEFAULT_VOICE, DEFAULT_EAR = "local/hibari:en", "local/moonshine:tiny-en"
-UNHURRIED = 60.0  # seconds
 WHOLE = Listening(overflow="block", chunks="steady", replay=30.0, patience=60.0)  # nothing dropped
 
 
@@ -190,11 +189,7 @@ class Voxway:
             extra=dict(how.get("extra", {})),
         )
         route = self.service.route("stt", self._model(model, DEFAULT_EAR))
-        listening, manner = how.get("listening", Listening()), self._manner
-        if listening.overflow == "block":
-            # A server that reads no faster than it listens answers pings late.
-            manner = structs.replace(manner, heartbeat=max(manner.heartbeat, UNHURRIED))
-        session = Stt(route, options, manner, listening)
+        session = Stt(route, options, self._manner, how.get("listening", Listening()))
         self._sessions.add(session)
         return session
 

@@ -274,15 +274,16 @@ async def dial(
     endpoint: Endpoint,
     receiver: Receiver,
     ssl: Any = None,
-    heartbeat: float = PING_INTERVAL,
+    heartbeat: float | None = PING_INTERVAL,
     proxy: str | None = None,
 ) -> None:
     """Connect and hand the socket to `receiver.opened`. Raises UpstreamError if that fails.
 
-    A peer that says nothing for `heartbeat` seconds is pinged, and has as many to answer. `proxy`
-    is a URL (http, https, socks5), and may have a login in it.
+    A peer that says nothing for `heartbeat` seconds is pinged, and has as many to answer (None: the
+    caller sees to that). `proxy` is a URL (http, https, socks5), and may have a login in it.
     """
     link = Link(receiver, UPSTREAM_FRAME_BYTES)
+    beat = heartbeat or PING_INTERVAL
     try:
         if endpoint.unix is None:
             await ws_connect(
@@ -292,15 +293,15 @@ async def dial(
                 proxy=proxy,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT,
                 logger_name=_quiet,
-                enable_auto_ping=True,
-                auto_ping_idle_timeout=heartbeat,
-                auto_ping_reply_timeout=heartbeat,
+                enable_auto_ping=heartbeat is not None,
+                auto_ping_idle_timeout=beat,
+                auto_ping_reply_timeout=beat,
                 max_frame_size=UPSTREAM_FRAME_BYTES,
                 extra_headers=_headers(endpoint),
             )
         else:
             make = lambda: protocol(  # noqa: E731 - asyncio wants a factory
-                lambda *_: link, UPSTREAM_FRAME_BYTES, heartbeat, endpoint, _UnixProtocol
+                lambda *_: link, UPSTREAM_FRAME_BYTES, beat, endpoint, _UnixProtocol
             )
             loop = asyncio.get_running_loop()
             _, dialled = await loop.create_unix_connection(make, endpoint.unix)
