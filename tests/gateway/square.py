@@ -3,15 +3,17 @@ backend."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from conftest import BOUND, Gateway
+from voxway.audio.convert import Converter
+from voxway.audio.formats import AudioFormat
 from voxway.catalog.wires import WIRES
 from voxway.events import (
     Audio,
@@ -22,6 +24,7 @@ from voxway.events import (
     Flush,
     Flushed,
     ListenOptions,
+    Options,
     Ready,
     SpeakOptions,
     Start,
@@ -32,6 +35,7 @@ from voxway.events import (
 )
 from voxway.wire import base
 from voxway.wire.base import Address, Codec
+from wire.pair import FORMATS
 
 SPOKEN = SpeakOptions(
     voice="heart",
@@ -46,6 +50,12 @@ HEARD = ListenOptions(
 )
 
 PIECE = 16_000  # bytes of audio in one message: half a second
+
+
+def format_of(name: str, task: str) -> AudioFormat:
+    """In which a client of this wire has its audio."""
+    usual: Options = SPOKEN if task == "tts" else HEARD
+    return FORMATS.get(name) or AudioFormat(cast(str, usual.encoding), cast(int, usual.sample_rate))
 
 
 def dialects(task: str) -> list[str]:
@@ -65,8 +75,11 @@ def wire_of(name: str, task: str) -> base.Wire:
 class Peer:
     """One connection, in the vocabulary."""
 
-    def __init__(self, gateway: Gateway, name: str, task: str, model: str, options: Any) -> None:
+    def __init__(self, gateway: Gateway, name: str, task: str, model: str) -> None:
         wire = wire_of(name, task)
+        usual: Any = SPOKEN if task == "tts" else HEARD
+        form = format_of(name, task)
+        options = structs.replace(usual, encoding=form.encoding, sample_rate=form.sample_rate)
         address = Address(gateway.url, model, gateway.key)
         self.policy = wire.policy
         self.codec: Codec = wire.client(options, address)
@@ -117,15 +130,24 @@ def speak(gateway: Gateway, name: str, model: str, texts: list[str]) -> list[Utt
     peer: Peer | None = None
     for text in texts:
         if peer is None:
-            peer = Peer(gateway, name, "tts", model, SPOKEN)
+            peer = Peer(gateway, name, "tts", model)
         peer.say(Text(text, partial=False), Flush())
-        spoken.append(utterance(peer))
+        got = utterance(peer)
+        got.pcm = converted(got.pcm, format_of(name, "tts"), format_of("unified", "tts"))
+        spoken.append(got)
         if peer.policy.per_utterance:
             peer.close()
             peer = None
     if peer is not None:
         peer.close()
     return spoken
+
+
+def converted(audio: bytes, source: AudioFormat, target: AudioFormat) -> bytes:
+    if source == target:
+        return audio
+    converter = Converter(source, target)
+    return converter.feed(audio) + converter.flush()
 
 
 def utterance(peer: Peer) -> Utterance:
@@ -171,7 +193,8 @@ class Heard(Struct):
 
 def listen(gateway: Gateway, name: str, model: str, pcm: bytes) -> Heard:
     """A recording sent as fast as it goes, finalized, and the stream ended."""
-    peer = Peer(gateway, name, "stt", model, HEARD)
+    peer = Peer(gateway, name, "stt", model)
+    pcm = converted(pcm, format_of("unified", "stt"), format_of(name, "stt"))
     got = Heard()
     for at in range(0, len(pcm), PIECE):
         peer.say(Audio(pcm[at : at + PIECE]))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from square import dialects, listen, speak, wire_of
+from square import dialects, format_of, listen, speak, wire_of
 
 from conftest import Gateway
 from speech import clip, wer
+from wire.pair import FORMATS
 
 FIRST, SECOND = "The train to Manchester leaves from platform 9.", "Nobody knows why."
 MODEL = """
@@ -22,18 +23,21 @@ kind = "{kind}"
 provider = "{provider}"
 languages = ["en"]
 voices = {voices}
-encodings = ["linear16"]
-default_rate = {rate}
+encodings = ["{form.encoding}"]
+rates = {rates}
+default_rate = {form.sample_rate}
 capabilities = {able}
 backends = [
     {{ wire = "{name}", url = "{url}", model = "{model}", key_variable = "SQUARE_KEY" }},
 ]
 """
 ENGINES = {"tts": "local/hibari:en", "stt": "local/moonshine:tiny-en"}
-RATES = {"tts": 24_000, "stt": 16_000}
 # Those that tell when each word is spoken; for the others it is found out in the audio.
 TIMED = ("unified", "elevenlabs", "elevenlabs_multi", "cartesia_tts", "cartesia_stt")
-ALSO_TIMED = ("deepgram_listen", "elevenlabs_stt", "rime_ws3")
+ALSO_TIMED = (
+    *("deepgram_listen", "elevenlabs_stt", "kyutai_stt", "kyutai_tts"),
+    *("rime_v1", "rime_ws3"),
+)
 
 
 def entry(name: str, kind: str, url: str) -> str:
@@ -43,7 +47,8 @@ def entry(name: str, kind: str, url: str) -> str:
         name=name,
         kind=kind,
         provider=wire.provider or "square",
-        rate=RATES[kind],
+        form=format_of(name, kind),
+        rates=[FORMATS[name].sample_rate] if name in FORMATS else [],
         able=str(able).replace("'", '"'),
         voices='["heart"]' if kind == "tts" else "[]",
         url=url,
@@ -63,7 +68,7 @@ def back(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture(scope="module")
 def front(back: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("front")
-    entries = [entry(name, kind, back.url) for kind in RATES for name in dialects(kind)]
+    entries = [entry(name, kind, back.url) for kind in ENGINES for name in dialects(kind)]
     (directory / "catalog.toml").write_text("".join(entries))
     started = Gateway(
         directory,

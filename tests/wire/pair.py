@@ -11,10 +11,14 @@ from typing import Protocol
 
 from tools.golden import ADDRESS, opening_of
 from voxway import events as e
+from voxway.audio.formats import AudioFormat
 from voxway.wire.base import Frame, Wire, decode
 
 RATE, HEARING_RATE = 24_000, 16_000
 WORD = 0.25  # seconds of audio that a word takes
+HEARD = AudioFormat("linear16", HEARING_RATE)
+# Wires that have audio in one format only.
+FORMATS = dict.fromkeys(("kyutai_stt", "kyutai_tts"), AudioFormat("linear32", 24_000))
 
 
 class Backend(Protocol):
@@ -100,7 +104,8 @@ class Ear:
     """Listens: each piece of audio is the letters of a sentence, and silence. One that ends with a
     full stop is told at once, another at the flush. Silence alone only takes its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, format: AudioFormat = HEARD) -> None:
+        self._format = format
         self._pending = ""
         self._is_ready = False
         self._began = self._at = 0.0
@@ -114,7 +119,9 @@ class Ear:
                     yield e.Ready("s1", "r1", "model-1", given.encoding or "linear16", rate)
                 self._is_ready = True
             case e.Audio(data=data):
-                began, self._at = self._at, self._at + len(data) / 2 / HEARING_RATE
+                silent = len(data) - len(data.lstrip(b"\0"))
+                began = self._at + self._format.seconds(silent)
+                self._at += self._format.seconds(len(data))
                 if text := letters(data):
                     self._pending, self._began = text, began
                     yield from self._hear()
@@ -148,9 +155,9 @@ class Ear:
         )
 
 
-def sound(sentence: str) -> bytes:
+def sound(sentence: str, format: AudioFormat = HEARD) -> bytes:
     """What `Ear` takes for a sentence, as long as `timed` says."""
-    size = round(WORD * HEARING_RATE) * 2 * len(sentence.split())
+    size = format.bytes_for(WORD) * len(sentence.split())
     return sentence.encode("utf-16-le").ljust(size, b"\0")
 
 
@@ -170,6 +177,7 @@ class Pair:
         self.opening = opening_of(wire, self.endpoint.url)
         self.server = wire.server(self.opening)
         self.backend = backend
+        self.format = AudioFormat(options.encoding or "linear16", options.sample_rate or RATE)
         self.heard: list[e.Event] = []
         self.frames: list[tuple[str, Frame]] = []
         self.opened = self._act(list(self.server.opening()))
@@ -182,6 +190,9 @@ class Pair:
                 self.frames.append(("client", frame))
                 told += self._act(decode(self.server, frame))
         return told
+
+    def sound(self, sentence: str) -> e.Audio:
+        return e.Audio(sound(sentence, self.format))
 
     def tell(self, event: e.Event) -> list[e.Event]:
         """What the client hears of an event."""

@@ -27,14 +27,14 @@ from voxway.wire import unified
 from voxway.wire.base import Codec, Dialect, Frame, Opening, decode
 from voxway.wire.http import no_dialect
 from voxway.wire.mixed import Mixed, open_with, owns
-from wire.pair import Pair, sound
-from wire.test_wires import OPTIONS, backend_for, every, start
+from wire.pair import Pair
+from wire.test_wires import backend_for, every, options_for, start
 from wire.typed import faults
 
 
 def codecs(named: Named) -> dict[str, Codec]:
     """Both sides of a socket on which nothing was said, and of one that is in use."""
-    options = OPTIONS[named.wire.task]
+    options = options_for(named)
     client = named.wire.client(options, ADDRESS)
     if named.wire.server is no_dialect:
         return {"client": client}
@@ -55,15 +55,15 @@ def mixed(named: Named) -> Dialect:
 
 
 def start_nothing(named: Named) -> Pair:
-    return Pair(named.wire, OPTIONS[named.wire.task], backend_for(named))
+    return Pair(named.wire, options_for(named), backend_for(named))
 
 
 def conversation(named: Named) -> Pair:
     """A socket in the middle of its second utterance, or of its first if it carries but one."""
     pair = start(named)
     if named.wire.task == "stt":
-        pair.say(e.Audio(sound("Good morning.")), e.Audio(sound("What a")), e.Flush())
-        pair.say(e.Audio(sound("fine day.")), e.KeepAlive())
+        pair.say(pair.sound("Good morning."), pair.sound("What a"), e.Flush())
+        pair.say(pair.sound("fine day."), e.KeepAlive())
     elif named.wire.policy.per_utterance:
         pair.say(e.Text("Hello.", partial=False), e.KeepAlive())
     else:
@@ -172,7 +172,7 @@ def test_frames_of_a_conversation_with_one_field_that_is_wrong(named: Named) -> 
     """In their place, and then the right one after it."""
     for at, (by, frame) in enumerate(frames := conversation(named).frames):
         for wrong in spoilt_frames(frame):
-            client = named.wire.client(OPTIONS[named.wire.task], ADDRESS)
+            client = named.wire.client(options_for(named), ADDRESS)
             readers: dict[str, Codec] = {"client": start_nothing(named).server, "server": client}
             for said_by, said in frames[:at]:
                 check(readers[said_by], said, said_by)

@@ -16,6 +16,8 @@ from ..wire import (
     elevenlabs,
     elevenlabs_multi,
     elevenlabs_stt,
+    kyutai_stt,
+    kyutai_tts,
     openai_http,
     orpheus,
     rime_v1,
@@ -25,9 +27,6 @@ from ..wire import (
     telnyx_tts,
 )
 from .model import Kind
-
-TTS: tuple[Kind, ...] = ("tts",)
-STT: tuple[Kind, ...] = ("stt",)
 
 
 class Wire(Struct, frozen=True):
@@ -47,6 +46,8 @@ WIRES: dict[str, tuple[base.Wire, ...]] = {
     "elevenlabs": (elevenlabs.WIRE,),
     "elevenlabs_multi": (elevenlabs_multi.WIRE,),
     "elevenlabs_stt": (elevenlabs_stt.WIRE,),
+    "kyutai_stt": (kyutai_stt.WIRE,),
+    "kyutai_tts": (kyutai_tts.WIRE,),
     "openai_http": (openai_http.SPEECH, openai_http.TRANSCRIPTIONS),
     "orpheus": (orpheus.WIRE,),
     "rime_v1": (rime_v1.WIRE,),
@@ -55,8 +56,7 @@ WIRES: dict[str, tuple[base.Wire, ...]] = {
     "telnyx_stt": (telnyx_stt.WIRE,),
     "telnyx_tts": (telnyx_tts.WIRE,),
 }
-NOT_YET: dict[str, Wire] = {"kyutai_stt": Wire(STT), "kyutai_tts": Wire(TTS)}
-KNOWN_WIRES: Mapping[str, Wire] = NOT_YET | {
+KNOWN_WIRES: Mapping[str, Wire] = {
     name: Wire(tuple(wire.task for wire in wires), implemented=True)
     for name, wires in WIRES.items()
 }

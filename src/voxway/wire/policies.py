@@ -93,6 +93,14 @@ POLICIES: dict[str, Policy] = {
         says_ready=True, clear="filtered", is_serial=True, configures=True, contexts=10, idle=4 * 60
     ),
     "rime_ws": Policy(per_utterance=True, is_serial=True, text_characters=999),
+    "kyutai_stt": Policy(
+        says_ready=True,
+        ends_itself=False,
+        keepalive="silence",
+        keepalive_after=60.0,  # it closes after 120 s without any audio
+        finalize=6.0,
+    ),
+    "kyutai_tts": Policy(says_ready=True, per_utterance=True, is_serial=True),
     "orpheus": Policy(per_utterance=True, is_serial=True),
     # Every sentence is a request of its own: a change of voice needs no new socket.
     "openai_speech": Policy(configures=True, text_characters=4096),
