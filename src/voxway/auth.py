@@ -97,7 +97,7 @@ def find_credential(
         if first.lower() in KEYED_SUBPROTOCOLS:
             return Credential(second.strip(), first)
     for offered in subprotocols:
-        if offered.startswith(PREFIXED_SUBPROTOCOL):
+        if offered.startswith(PREFIXED_SUBPROTOCOL) and offered != PREFIXED_SUBPROTOCOL:
             return Credential(offered.removeprefix(PREFIXED_SUBPROTOCOL), _echo(subprotocols))
     for name, key in query:
         if name in PARAMETERS and key.strip():

@@ -46,7 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_loss: OnLoss = "local"  # what to do while Redis is away
     engines: tuple[EngineSetting, ...] = tuple(map(EngineSetting, LOCAL_MODELS))
     catalog: str = ""  # a TOML file of [[model]] tables
-    drain_seconds: float = 30.0
+    drain_seconds: Annotated[float, Meta(ge=0)] = 30.0
     failures_per_minute: Annotated[int, Meta(ge=0)] = 20  # wrong keys from one address; 0: any
     sockets_per_address: Annotated[int, Meta(ge=0)] = 200  # 0: any
     trusted_proxies: tuple[str, ...] = ()  # addresses and ranges whose X-Forwarded-For is believed
@@ -72,7 +72,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
     settings = msgspec.structs.replace(settings, **changes)
     networks(settings.trusted_proxies)
-    for tier in settings.api_keys.values():
+    for tier in _real(settings.api_keys, "api_keys").values():
         _known_tier(tier, settings.tiers, "api_keys")
     return settings
 
@@ -117,7 +117,7 @@ def parse_keys(text: str, tiers: Mapping[str, Tier] = TIERS) -> dict[str, str]:
     for entry in filter(None, (part.strip() for part in text.split(","))):
         key, _, tier = entry.rpartition(":") if ":" in entry else (entry, "", "free")
         keys[key.strip()] = _known_tier(tier.strip(), tiers, "VOXWAY_API_KEYS")
-    return keys
+    return _real(keys, "VOXWAY_API_KEYS")
 
 
 def parse_engines(text: str) -> tuple[EngineSetting, ...]:
@@ -144,6 +144,13 @@ def _known_loss(said: str) -> OnLoss:
         f"VOXWAY_ON_LOSS: {said!r} is not one of {', '.join(get_args(OnLoss))}",
         param="VOXWAY_ON_LOSS",
     )
+
+
+def _real(keys: dict[str, str], where: str) -> dict[str, str]:
+    """The keys, none of which is left empty, as by a variable that is not set."""
+    if not all(map(str.strip, keys)):
+        raise ConfigError(f"{where}: a key is empty", param=where)
+    return keys
 
 
 def _known_tier(tier: str, tiers: Mapping[str, Tier], where: str) -> str:

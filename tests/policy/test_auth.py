@@ -57,7 +57,7 @@ def test_subprotocols_and_what_is_echoed_is_never_the_key(
     "headers", [{}, {"authorization": "K"}, {"authorization": "Basic K"}, {"x-api-key": "  "}]
 )
 def test_no_key(headers: dict[str, str]) -> None:
-    assert find_credential(headers, [], ()) is None
+    assert find_credential(headers, [("token", " ")], ("openai-insecure-api-key.",)) is None
 
 
 def test_known_and_unknown_keys() -> None:

@@ -33,6 +33,8 @@ def test_keys_with_their_tiers() -> None:
     assert parse_keys("zpka_a:b:pro") == {"zpka_a:b": "pro"}
     with pytest.raises(ConfigError, match="tier 'gold' is not one of free, pro"):
         parse_keys("a:gold")
+    with pytest.raises(ConfigError, match="a key is empty"):
+        parse_keys("a:pro, :enterprise")
 
 
 TIERS_FILE = """\
@@ -116,7 +118,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("data_dir = 5", r"voxway\.toml:1: data_dir: Expected `str`"),
+        ("data_dir = 5", r"voxway\.toml:1: data_dir: Expected `str`, got `int`$"),
         ("\ndata_dri = 'x'", r"voxway\.toml:2: .*data_dri"),
         ("= nonsense", r"voxway\.toml:1: Invalid"),
         ("[api_keys]\nk = 'gold'", "tier 'gold'"),
@@ -124,6 +126,11 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("sockets_per_address = -1", r"voxway\.toml:1: sockets_per_address: Expected `int` >= 0"),
         ("\n[api_keys]\nsecret = 5", r"voxway\.toml:2: api_keys: Expected `str`, got `int`$"),
         ("[[engines]]\nmodel = 'x'", r"voxway\.toml:2: model 'x' is not one of local/hibari:en"),
+        ("on_loss = 'open'", r":1: on_loss: .*'open' \(known: fail_open, fail_closed, local\)$"),
+        ("[tiers.pro]\nconection = 5", r":2: .*`conection` \(known: connections, duration, .*\)$"),
+        ("[tiers.pro]\nconnections = 0", r":2: connections: Expected `int` >= 1$"),
+        ("drain_seconds = -1", r":1: drain_seconds: Expected `float` >= 0.0$"),
+        ("[api_keys]\n'' = 'pro'", "api_keys: a key is empty"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(tmp_path: Path, content: str, message: str) -> None:

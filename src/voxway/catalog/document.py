@@ -6,9 +6,10 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
+from msgspec import Struct
 
 from ..errors import ConfigError
 
@@ -44,7 +45,19 @@ def convert(document: Any, kind: type[T], text: str, file: str, at: Path = ()) -
         path = _path(found["path"]) if found else ()
         if unknown := UNKNOWN.search(reason):
             path = (*path, unknown["name"])
-        raise fault(text, file, (*at, *path), PLACE.sub("", reason)) from error
+        reason = PLACE.sub("", reason) + _instead(kind, path)
+        raise fault(text, file, (*at, *path), reason) from error
+
+
+def _instead(kind: Any, path: Path) -> str:
+    """What may stand at a place, if it is a field of this very type and there are a few words for
+    it."""
+    if len(path) != 1 or not (isinstance(kind, type) and issubclass(kind, Struct)):
+        return ""
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    known = get_args(fields[path[0]]) if path[0] in fields else tuple(fields)
+    are_words = bool(known) and all(isinstance(each, str) for each in known)
+    return f" (known: {', '.join(known)})" if are_words else ""
 
 
 def fault(text: str, file: str, path: Path, reason: str) -> ConfigError:
