@@ -54,15 +54,7 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """Start one on a free port and wait until its engines are up; stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="voxway-bench-") as directory:
-        environment = os.environ | {
-            "VOXWAY_DATA_DIR": directory,
-            "VOXWAY_API_KEYS": f"{KEY}:{tier}",
-        }
-        # All callers have one address here, and the admission of each is measured, not refused.
-        config = Path(directory, "voxway.toml")
-        config.write_text("sockets_per_address = 0\nfailures_per_minute = 0\n")
-        environment["VOXWAY_CONFIG"] = str(config)
-        environment.pop("VOXWAY_ENGINES", None)
+        environment = _environment(directory, tier)
         if engines is not None:
             environment["VOXWAY_ENGINES"] = engines
         process = await asyncio.create_subprocess_exec(
@@ -77,6 +69,18 @@ async def gateway(
             yield running
         finally:
             await _stop(process)
+
+
+def _environment(directory: str, tier: str) -> dict[str, str]:
+    # All callers have one address here, and the admission of each is measured, not refused.
+    config = Path(directory, "voxway.toml")
+    config.write_text("sockets_per_address = 0\nfailures_per_minute = 0\n")
+    ours = {name: value for name, value in os.environ.items() if name != "VOXWAY_ENGINES"}
+    return ours | {
+        "VOXWAY_DATA_DIR": directory,
+        "VOXWAY_API_KEYS": f"{KEY}:{tier}",
+        "VOXWAY_CONFIG": str(config),
+    }
 
 
 async def _port(process: asyncio.subprocess.Process) -> int:
