@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from .. import config
+from ..client.extras import missing
 from ..errors import ConfigError
-from .extras import missing
 
 if TYPE_CHECKING:
     from .authority import Signed

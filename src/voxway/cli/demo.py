@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text as Styled
 
+from ..client.extras import missing
 from ..client.gateway import Gateway
 from ..client.stt import Stt
 from ..client.voxway import DEFAULT_EAR, DEFAULT_VOICE
@@ -22,7 +23,6 @@ from ..text.alike import words, wrong
 from . import exits, say
 from .calling import caller
 from .child import own_gateway
-from .extras import missing
 from .progress import Progress
 from .sinks import Recording
 from .sound import paced

@@ -14,11 +14,11 @@ from msgspec import Struct, structs
 
 from .. import config
 from ..auth import Scopes
+from ..client.extras import missing
 from ..errors import ConfigError, ProtocolError
 from ..moments import ahead, period
 from ..usage import MICRO, money
 from . import models
-from .extras import missing
 
 if TYPE_CHECKING:
     from ..stores.installation import Installation
