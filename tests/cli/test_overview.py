@@ -23,7 +23,7 @@ from voxway.cli.demo import NEEDED
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("serve", "keys", "usage", "certs", "say", "transcribe"),
+    *("serve", "keys", "usage", "certs", "say", "transcribe", "listen"),
     *("doctor", "models", "demo", "engine"),
 )
 
@@ -54,7 +54,7 @@ def test_what_a_command_asks_to_be_installed_is_what_the_extras_install() -> Non
 
 
 @pytest.mark.parametrize(
-    "command", ["say", "transcribe", "models", "demo", "serve", "certs", "usage"]
+    "command", ["say", "transcribe", "listen", "models", "demo", "serve", "certs", "usage"]
 )
 def test_help_of_a_command_has_an_example(shell: Shell, command: str) -> None:
     shown = shell.ok(command, "--help")

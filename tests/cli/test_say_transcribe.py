@@ -145,6 +145,38 @@ def test_ctrl_c_ends_quietly(shell: Shell, args: tuple[str, ...]) -> None:
     assert (out, err) == (b"", b"")
 
 
+def test_ctrl_c_writes_down_what_was_said_by_then(shell: Shell) -> None:
+    """Drain, finalize, wait, close; then the exit code of an interruption."""
+    source = str(DATA / "austen-0890.wav")
+    with shell.start("transcribe", source, "--real-time", "--partials", "-o", "it.srt") as process:
+        assert process.stderr is not None
+        while b"rather" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=BOUND)
+    assert process.returncode == 130
+    assert b"rather" in out
+    said = (shell.directory / "it.srt").read_text()
+    assert said.startswith("1\n00:00:00,")
+    assert "rather" in said
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begins"), [("vtt", "WEBVTT"), ("json", '{"text":"'), ("txt", "")]
+)
+def test_a_transcript_is_saved_as_its_suffix_says(shell: Shell, suffix: str, begins: str) -> None:
+    shell.ok("transcribe", str(DATA / "goforward.raw"), "--raw", "16000", "-o", f"it.{suffix}")
+    saved = (shell.directory / f"it.{suffix}").read_text()
+    assert saved.startswith(begins)
+    assert "ten meters" in saved.lower()
+
+
+def test_there_is_no_microphone_to_listen_to(shell: Shell) -> None:
+    """Nor a PortAudio, maybe: the line says what is lacking."""
+    shell.environ |= {"PATH": "", "ALSA_CONFIG_PATH": "/nonexistent"}
+    assert "cannot listen: " in shell.fails(2, "listen")
+
+
 def test_nothing_is_left_where_nothing_was_said(shell: Shell, tmp_path: Path) -> None:
     shell.fails(2, "say", "...", "-o", "nothing.wav")
     assert not (tmp_path / "nothing.wav").exists()

@@ -28,7 +28,7 @@ def test_telnyx_reconnects_on_missed_heartbeats() -> None:
 def test_whatever_comes_is_a_sign_of_life() -> None:
     heartbeat = Heartbeat(10.0)
     heartbeat.opened(0.0)
-    for now in range(1, 100, 9):
+    for now in range(1, 101, 9):
         assert beats(heartbeat, now, now) == {}
         heartbeat.heard(float(now))
     assert beats(heartbeat, 110.0, 100.0) == {110.0: "ping"}

@@ -1,5 +1,5 @@
-"""The command line: `voxway serve`, `keys`, `usage`, `certs`, `say`, `transcribe`, `doctor`,
-`models`, `demo`, `engine`.
+"""The command line: `voxway serve`, `keys`, `usage`, `certs`, `say`, `transcribe`, `listen`,
+`doctor`, `models`, `demo`, `engine`.
 
 Each command is a file of its own, imported when it is called, so that `--help` stays quick.
 """
@@ -106,6 +106,11 @@ Authority = Annotated[
 ]
 
 
+Transcript = Annotated[
+    str, typer.Option("-o", "--out", help="Write it to a file, too: .txt .srt .vtt .json")
+]
+
+
 @app.command()
 def say(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Text, a text file, or - for stdin.")],
@@ -156,6 +161,7 @@ def transcribe(
     real_time: Annotated[
         bool, typer.Option("--real-time", help="Send no faster than it was spoken.")
     ] = False,
+    out: Transcript = "",
     url: Url = "",
     key: Key = "",
     ca: Authority = "",
@@ -171,7 +177,43 @@ def transcribe(
     from .transcript import Shape
 
     shape = Shape(partials, json, words, speakers, sys.stdout.isatty())
-    wish = command.Wish(source, model, shape, language, raw, real_time)
+    wish = command.Wish(source, model, shape, language, raw, real_time, out)
+    command.run(find_gateway(url, key, ca), wish)
+
+
+@app.command()
+def listen(
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Who listens.")
+    ] = "local/moonshine:tiny-en",
+    finals: Annotated[
+        bool, typer.Option("--finals", help="No text that may still change.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    speakers: Annotated[bool, typer.Option("--speakers", help="Who said what.")] = False,
+    language: Annotated[str | None, typer.Option(help="Language spoken, as en.")] = None,
+    device: Annotated[
+        str, typer.Option(help="Which microphone: its number, or a part of its name.")
+    ] = "",
+    out: Transcript = "",
+    url: Url = "",
+    key: Key = "",
+    ca: Authority = "",
+) -> None:
+    """Caption the microphone, until Ctrl-C.
+
+    A lost connection is found again, and what was said meanwhile is heard then.
+
+    \b
+    voxway listen
+    voxway listen --speakers -o meeting.srt
+    """
+    from ..client.gateway import find_gateway
+    from . import listen as command
+    from .transcript import Shape
+
+    shape = Shape(not finals, json, False, speakers, sys.stdout.isatty())
+    wish = command.Wish(model, shape, language, device, out)
     command.run(find_gateway(url, key, ca), wish)
 
 

@@ -19,7 +19,8 @@ def sound(source: str, raw_rate: int | None) -> AsyncIterator[bytes]:
         raw = AudioFormat("linear16", raw_rate)
         return aiter(RawSource(stdin.read() if source == "-" else source, raw))
     if source == "-":
-        return aiter(StreamSource(stdin.read(), RATE, "standard input"))
+        advice = "raw samples need --raw RATE"
+        return aiter(StreamSource(stdin.read(), RATE, "standard input", advice))
     return aiter(FileSource(source, RATE))
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import typer
 from msgspec import Struct
 
-from ..client import Gateway, Listening
+from ..audio.formats import AudioFormat
+from ..client import Assembly, Gateway, Listening
 from ..client.voxway import Hearing
+from ..errors import ConfigError
 from .calling import caller, finishing
 from .progress import Progress
 from .sound import RATE, paced, sound
@@ -17,10 +20,17 @@ from .transcript import JsonLines, Live, Plain, Printer, Shape
 
 # A file waits until it is heard: nothing of it is dropped.
 UNHURRIED = Listening(overflow="block", chunks="steady", replay=30.0, patience=60.0)
+WRITERS: dict[str, Callable[[Assembly], str]] = {
+    ".txt": Assembly.text,
+    ".srt": Assembly.srt,
+    ".vtt": Assembly.vtt,
+    ".json": Assembly.json,
+}
 
 
 class Wish(Struct, frozen=True):
-    """What the command line asks for. `raw_rate` is that of audio without a header."""
+    """What the command line asks for. `raw_rate` is that of audio without a header; `out` is a file
+    to write the transcript to, too."""
 
     source: str
     model: str
@@ -28,24 +38,28 @@ class Wish(Struct, frozen=True):
     language: str | None = None
     raw_rate: int | None = None
     real_time: bool = False
+    out: str = ""
 
 
 def run(gateway: Gateway, wish: Wish) -> None:
     """Write down what is heard. Raises GatewayError."""
     rate = wish.raw_rate or RATE
     audio = sound(wish.source, wish.raw_rate)
-    asyncio.run(_written(gateway, wish, rate, paced(audio, rate) if wish.real_time else audio))
+    if wish.real_time:
+        audio = paced(audio, rate)
+    how = hearing(wish.shape, wish.language, rate)
+    how["listening"] = UNHURRIED
+    asyncio.run(written(gateway, Script(wish.model, how, wish.shape, wish.out), audio))
 
 
-def hearing(wish: Wish, rate: int, listening: Listening) -> Hearing:
-    """The same as the client takes it."""
+def hearing(shape: Shape, language: str | None, rate: int) -> Hearing:
+    """How to listen, so that there is what is to be shown."""
     return Hearing(
-        language=wish.language,
+        language=language,
         sample_rate=rate,
-        partials=wish.shape.partials,
-        words=wish.shape.words or wish.shape.speakers,
-        speakers=wish.shape.speakers,
-        listening=listening,
+        partials=shape.partials,
+        words=shape.words or shape.speakers,
+        speakers=shape.speakers,
     )
 
 
@@ -57,27 +71,62 @@ def printer(shape: Shape) -> Printer:
     return Plain(shape)
 
 
-async def _written(gateway: Gateway, wish: Wish, rate: int, audio: AsyncIterator[bytes]) -> None:
+class Script(Struct, frozen=True):
+    """Who listens and how, and what becomes of it."""
+
+    model: str
+    how: Hearing
+    shape: Shape
+    out: str = ""
+
+
+async def written(gateway: Gateway, script: Script, audio: AsyncIterator[bytes]) -> None:
+    """Show what is heard, while it is; then save it, if that is wanted. Raises GatewayError, and
+    KeyboardInterrupt when Ctrl-C ended the audio and all before it is written down."""
+    save = saver(script.out)
     # On the same terminal the spinner and the text would write over each other.
-    progress = Progress("listening…", hidden=wish.shape.is_terminal)
-    how = hearing(wish, rate, UNHURRIED)
-    with printer(wish.shape) as out, progress:
-        async with caller(gateway) as vox, vox.stt(wish.model, **how) as stt, finishing(stt):
-            async for event in stt.events(_watched(audio, rate, out, progress)):
-                out.show(event)
+    progress = Progress("listening…", hidden=script.shape.is_terminal)
+    async with caller(gateway) as vox, vox.stt(script.model, **script.how) as stt:
+        try:
+            with printer(script.shape) as out, progress:
+                async with finishing(stt):
+                    async for event in stt.events(_watched(audio, stt.format, out, progress)):
+                        out.show(event)
+        finally:
+            save(stt.transcript)
     if stt.transcript.incomplete:
         typer.echo(f"voxway: the transcript is incomplete: {stt.transcript.incomplete}", err=True)
     elif not stt.transcript.finals:
         typer.echo("voxway: no speech was heard", err=True)
 
 
+def saver(out: str) -> Callable[[Assembly], None]:
+    """What writes a transcript as the file's suffix says. Raises ConfigError before anything is
+    heard, if that is none."""
+    if not out:
+        return lambda transcript: None
+    path = Path(out)
+    if (text := WRITERS.get(path.suffix.lower())) is None:
+        raise ConfigError(f"cannot write {out}: its suffix is not one of {' '.join(WRITERS)}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"cannot write {out}: there is no directory {path.parent}")
+
+    def save(transcript: Assembly) -> None:
+        try:
+            path.write_text(text(transcript).rstrip("\n") + "\n", "utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+
+    return save
+
+
 async def _watched(
-    audio: AsyncIterator[bytes], rate: int, out: Printer, progress: Progress
+    audio: AsyncIterator[bytes], format: AudioFormat, out: Printer, progress: Progress
 ) -> AsyncIterator[bytes]:
     """The same, telling how far it is."""
     size = 0
     async for data in audio:
         yield data
         size += len(data)
-        out.sent(size / (2 * rate))
-        progress.say(f"listening… {size / (2 * rate):.0f} s")
+        out.sent(format.seconds(size))
+        progress.say(f"listening… {format.seconds(size):.0f} s")

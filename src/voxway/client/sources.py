@@ -120,12 +120,17 @@ class StreamSource:
     """
 
     def __init__(
-        self, source: AsyncIterable[bytes], rate: int = RATE, name: str = "the stream"
+        self,
+        source: AsyncIterable[bytes],
+        rate: int = RATE,
+        name: str = "the stream",
+        advice: str = "raw samples need their rate",
     ) -> None:
         need_audio(f"reading {name}")
         self.format = AudioFormat("linear16", rate)
         self._source = source
         self._name = name
+        self._advice = advice
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         head, pieces = b"", aiter(self._source)
@@ -156,7 +161,7 @@ class StreamSource:
                 yield pcm
                 await asyncio.sleep(0)
         except ConfigError as error:
-            raise ConfigError(f"{error.message}; raw samples need their rate") from error
+            raise ConfigError(f"{error.message}; {self._advice}") from error
 
 
 def fitting(source: AnySource, format: AudioFormat) -> Source:
