@@ -35,6 +35,7 @@ from voxway.events import (
 )
 from voxway.wire import base
 from voxway.wire.base import Address, Codec
+from voxway.wire.http import no_dialect
 from wire.pair import FORMATS
 
 SPOKEN = SpeakOptions(
@@ -64,7 +65,7 @@ def dialects(task: str) -> list[str]:
         name
         for name, wires in WIRES.items()
         for wire in wires
-        if wire.task == task and name not in ("engine", "openai_http")
+        if wire.task == task and name != "engine" and wire.server is not no_dialect
     ]
 
 

@@ -19,14 +19,15 @@ slng/deepgram/aura:2-en|2-es deepgram/aura:2 slng/rime/arcana:3-en|3-hi|en|es|fr
 slng/rime/coda:0-id slng/canopylabs/orpheus:en cartesia/sonic:3 elevenlabs/eleven-flash:2|2.5
 elevenlabs/eleven-multilingual:2 elevenlabs/eleven:3 kugelaudio/kugel:1|1-turbo|2|2-turbo
 murf/murftts:falcon sarvam/bulbul:v3 soniox/tts-rt:v1 gradium/tts:default slng/fish/tts:s2.1-pro
+rime/coda rime/coda:multi rime/mistv3 kyutai-tts
 orpheus orpheus-indic kokoro cosyvoice chatterbox xtts elevenlabs deepgram cartesia local/hibari:en
-openai/tts-1 openai/gpt-4o-mini-tts telnyx/natural:hd telnyx/kokoro:1
+openai/tts-1 openai/tts-1-hd openai/gpt-4o-mini-tts telnyx/natural:hd telnyx/kokoro:1
 """
 HEARING = """
 slng/deepgram/nova:3-en|es|hi|kn|mr|multi|ta|te deepgram/nova:2|3|3-medical
 slng/openai/whisper:large-v3 soniox/speech-ai:rt-v3|v4|v5 sarvam/saaras:v3 reson8/reson8stt:v1
 mistral/voxtral-mini:2507 kyutai whisper local/moonshine:tiny-en
-openai/whisper-1 openai/gpt-4o-transcribe elevenlabs/scribe:2-realtime cartesia/ink:2|whisper
+openai/whisper-1 openai/gpt-4o-transcribe openai/gpt-4o-mini-transcribe elevenlabs/scribe:2-realtime cartesia/ink:2|whisper
 telnyx/whisper:large-v3-turbo telnyx/deepgram-nova:3 telnyx/google:latest-long
 """
 
@@ -71,6 +72,8 @@ def test_there_is_no_other_and_none_twice() -> None:
         ("slng/deepgram/nova:3-hi", "", "hi", 16_000),
         ("soniox/speech-ai:rt-v4", "", "en", 16_000),
         ("kyutai", "", "en", 24_000),
+        ("kyutai-tts", "expresso/ex03-ex01_happy_001_channel1_334s.wav", "en", 24_000),
+        ("rime/coda", "astra", "en", 24_000),
         ("openai/gpt-4o-mini-tts", "alloy", "", 24_000),
         ("openai/gpt-4o-transcribe", "", "", 16_000),
     ],

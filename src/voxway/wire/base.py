@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 from msgspec import Struct
 
-from ..errors import ErrorBody, GatewayError, ProtocolError, refused
-from ..events import Event, Malformed
+from ..errors import RULES, ErrorBody, GatewayError, ProtocolError, refused
+from ..events import Event, Malformed, Word
 from .policies import Policy
 
 Frame = str | bytes
@@ -152,6 +152,18 @@ class Marks(Struct, frozen=True):
     bare_text: bool = False
 
 
+class Timings(Struct, frozen=True):
+    """Words and their times in three lists, as Cartesia and Rime tell them."""
+
+    words: tuple[str, ...]
+    start: tuple[float, ...]
+    end: tuple[float, ...]
+
+    def spoken(self, after: float = 0.0) -> tuple[Word, ...]:
+        spans = zip(self.words, self.start, self.end, strict=False)
+        return tuple(Word(text=w, start=after + start, end=after + end) for w, start, end in spans)
+
+
 class Refused(Struct, frozen=True):
     """An HTTP answer instead of an upgrade."""
 
@@ -164,6 +176,14 @@ def refuse_plainly(error: GatewayError, request_id: str) -> Refused:
     """The refusal of wires that have no shape of their own."""
     body, headers = refused(error, request_id)
     return Refused(body.status, body, headers)
+
+
+def close_plainly(code: int, reason: str) -> tuple[int, str]:
+    """How wires close that know no code of their own, and whose clients take 1000 for all of it."""
+    if reason == "client_closed":
+        return 1000, ""
+    rule = RULES.get(reason)
+    return (1008 if rule and rule.http_status < 500 else 1011), reason
 
 
 def no_headers(request_id: str) -> Mapping[str, str]:

@@ -10,8 +10,8 @@ import pybase64
 
 from .. import events as e
 from ..errors import ProtocolError
-from .base import dump
-from .cartesia_messages import OutputMsg, Timings
+from .base import Timings, dump
+from .cartesia_messages import OutputMsg
 from .cartesia_request import RequestMsg, differing
 
 

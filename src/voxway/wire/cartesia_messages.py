@@ -9,17 +9,7 @@ from msgspec import Struct
 
 from .. import events as e
 from . import cartesia
-from .base import parser
-
-
-class Timings(Struct, frozen=True):
-    words: tuple[str, ...]
-    start: tuple[float, ...]
-    end: tuple[float, ...]
-
-    def spoken(self) -> tuple[e.Word, ...]:
-        spans = zip(self.words, self.start, self.end, strict=False)
-        return tuple(e.Word(text=word, start=start, end=end) for word, start, end in spans)
+from .base import Timings, parser
 
 
 class OutputMsg(Struct, frozen=True, omit_defaults=True):

@@ -6,16 +6,18 @@ To the wire it is a socket. Sent, a frame is the body of one POST, and an empty 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
+from ..audio.formats import AudioFormat
+from ..audio.wav import RiffStripper
 from ..errors import RULES, ProtocolError
-from ..events import Failed
-from .base import Address, Dialect, Endpoint, Opening, dump, parser
+from ..events import Audio, Event, Failed, Flushed
+from .base import Address, Dialect, Endpoint, Frame, Opening, dump, parser
 
 ASK_FOR_MARK = ""
 END, MARK = "end", "mark"
@@ -78,6 +80,45 @@ def _reason(body: str) -> str:
         return body[:MAX_REASON]
     error = told.error.message if isinstance(told.error, Detail) else told.error
     return str(error or told.message or told.detail or body)[:MAX_REASON]
+
+
+class Answers:
+    """The audio of one answer after the other, which is one stream. What comes as WAV though raw
+    samples were asked for is taken out of it."""
+
+    def __init__(self, format: AudioFormat) -> None:
+        self._format = format
+        self._spoken = 0.0  # seconds since the last mark
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stripper = RiffStripper() if self._format.frame_bytes else None
+        self._odd = b""
+
+    def decode(self, frame: Frame) -> Iterator[Event]:
+        if isinstance(frame, bytes):
+            yield from self._audio(self._stripper.feed(frame) if self._stripper else frame)
+        elif frame == END:
+            yield from self._audio(self._stripper.flush() if self._stripper else b"")
+            self._begin()
+        elif frame == MARK:
+            spoken, self._spoken = self._spoken, 0.0
+            yield Flushed(spoken)
+        else:
+            self._begin()
+            yield failed(frame)
+
+    def _audio(self, data: bytes) -> Iterator[Event]:
+        wanted = self._format
+        header = self._stripper.header if self._stripper else None
+        if header and (header.format, header.channels) != (wanted, 1):
+            raise ProtocolError(f"WAV of {header} is not {wanted}, mono")
+        data = self._odd + data
+        whole = len(data) - len(data) % max(1, wanted.frame_bytes)  # an answer is cut anywhere
+        data, self._odd = data[:whole], data[whole:]
+        if data:
+            self._spoken += wanted.seconds(whole)
+            yield Audio(data)
 
 
 def form(fields: Mapping[str, Any], wav: bytes) -> bytes:

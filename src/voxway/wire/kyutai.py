@@ -110,11 +110,3 @@ def failure(message: str) -> Failed:
 
 def key_headers(address: Address) -> Mapping[str, str]:
     return {"kyutai-api-key": address.key} if address.key else {}
-
-
-def closing(code: int, reason: str) -> tuple[int, str]:
-    """It knows no code of its own. 1000 says that all was sent."""
-    if reason == "client_closed":
-        return 1000, ""
-    rule = RULES.get(reason)
-    return (1008 if rule and rule.http_status < 500 else 1011), reason

@@ -14,7 +14,7 @@ from msgspec import Struct
 from .. import events as e
 from . import kyutai as k
 from . import kyutai_messages as m
-from .base import Address, Endpoint, Frame, Opening, Wire
+from .base import Address, Endpoint, Frame, Opening, Wire, close_plainly
 from .kyutai_words import Clock, Segment, timed
 from .policies import POLICIES
 
@@ -94,7 +94,7 @@ class Server:
                 yield k.error_message(event)
 
     def closing(self, code: int, reason: str) -> tuple[int, str]:
-        return k.closing(code, reason)
+        return close_plainly(code, reason)
 
 
 class Client:

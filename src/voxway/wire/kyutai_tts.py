@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .. import events as e
 from . import kyutai as k
-from .base import Address, Endpoint, Frame, Opening, Wire
+from .base import Address, Endpoint, Frame, Opening, Wire, close_plainly
 from .policies import POLICIES
 
 PATH = "/api/tts_streaming"
@@ -129,7 +129,7 @@ class Server:
                 yield k.error_message(event)
 
     def closing(self, code: int, reason: str) -> tuple[int, str]:
-        return k.closing(code, reason)
+        return close_plainly(code, reason)
 
 
 class Client:

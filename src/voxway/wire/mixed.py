@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from ..events import Event, Options, Start
+from ..events import Aside, Event, Options, Start
 from .base import Dialect, Frame, Marks, Opening, Wire
 
 _any = msgspec.json.Decoder().decode
@@ -84,7 +84,10 @@ class Mixed:
     def _noted(self, commands: Iterable[Event], face: Dialect) -> Iterator[Event]:
         """Follow who initialises. A native message that configures nothing only continues."""
         for command in commands:
-            if not isinstance(command, Start):
+            if isinstance(command, Aside):
+                if face is self._face:  # else there is nobody to be told so
+                    yield command
+            elif not isinstance(command, Start):
                 self._is_started = True
                 yield command
             elif not self._is_started:

@@ -13,11 +13,12 @@ from msgspec import structs, to_builtins
 
 from .. import events as e
 from ..audio.endpoint import Endpointer, Segment
-from ..audio.wav import RiffStripper, wav_header
+from ..audio.formats import AudioFormat
+from ..audio.wav import wav_header
 from ..errors import ProtocolError
 from . import openai_messages as m
 from .base import Address, Frame, Wire, dump, parser
-from .http import ASK_FOR_MARK, END, FORM, MARK, at, failed, form, no_dialect
+from .http import ASK_FOR_MARK, END, FORM, MARK, Answers, at, failed, form, no_dialect
 from .policies import POLICIES
 
 SPEECH_RATE, LISTEN_RATE = 24_000, 16_000  # Hz, where nobody says otherwise
@@ -33,13 +34,8 @@ class SpeechClient:
     def __init__(self, options: e.SpeakOptions, address: Address) -> None:
         self._options = options
         self._model = address.model
-        self._rate = options.sample_rate or SPEECH_RATE
-        self._spoken = 0  # bytes since the last flush
-        self._begin()
-
-    def _begin(self) -> None:
-        self._stripper = RiffStripper()
-        self._odd = b""
+        rate = options.sample_rate or SPEECH_RATE
+        self._answers = Answers(AudioFormat("linear16", rate))
 
     def encode(self, event: e.Event) -> Iterator[Frame]:
         match event:
@@ -56,30 +52,8 @@ class SpeechClient:
                 self._options = structs.replace(now, voice=voice, speed=speed)
 
     def decode(self, frame: Frame) -> Iterator[e.Event]:
-        if isinstance(frame, bytes):
-            # chatterbox-tts-api answers with WAV whatever it is asked for (its source, 2026-11).
-            yield from self._audio(self._stripper.feed(frame))
-        elif frame == END:
-            yield from self._audio(self._stripper.flush())
-            self._begin()
-        elif frame == MARK:
-            spoken, self._spoken = self._spoken, 0
-            yield e.Flushed(spoken / 2 / self._rate)
-        else:
-            self._begin()
-            yield failed(frame)
-
-    def _audio(self, data: bytes) -> Iterator[e.Event]:
-        if header := self._stripper.header:
-            sent = (header.format.encoding, header.format.sample_rate, header.channels)
-            if sent != ("linear16", self._rate, 1):
-                raise ProtocolError(f"WAV of {sent} is not linear16 of {self._rate} Hz, mono")
-        data = self._odd + data
-        whole = len(data) - len(data) % 2  # an answer is cut anywhere
-        data, self._odd = data[:whole], data[whole:]
-        if data:
-            self._spoken += whole
-            yield e.Audio(data)
+        # chatterbox-tts-api answers with WAV whatever it is asked for (its source, 2026-11).
+        return self._answers.decode(frame)
 
 
 class TranscriptionClient:

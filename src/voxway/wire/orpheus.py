@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from .. import events as e
-from ..errors import RULES, ProtocolError
-from .base import Address, Endpoint, Frame, Marks, Opening, Wire, dump, invalid
+from ..errors import ProtocolError
+from .base import Address, Endpoint, Frame, Marks, Opening, Wire, close_plainly, dump, invalid
 from .policies import POLICIES
 
 PATH = "/environments/production/websocket"
@@ -112,11 +112,7 @@ class Server:
         return (event.data,) if isinstance(event, e.Audio) else ()
 
     def closing(self, code: int, reason: str) -> tuple[int, str]:
-        """1000 says that all audio was sent, so nothing that was cut short may end with it."""
-        if reason == "client_closed":
-            return 1000, ""
-        rule = RULES.get(reason)
-        return (1008 if rule and rule.http_status < 500 else 1011), reason
+        return close_plainly(code, reason)
 
 
 def _object(frame: str) -> dict[str, Any] | None:

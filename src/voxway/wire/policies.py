@@ -89,6 +89,7 @@ POLICIES: dict[str, Policy] = {
     ),
     # `clear` stops nothing that is being made. What is sent has a space after it.
     "rime_ws3": Policy(is_serial=True, idle=4 * 60, text_characters=999),
+    "rime_http": Policy(configures=True, text_characters=1000),
     "rime_v1": Policy(
         says_ready=True, clear="filtered", is_serial=True, configures=True, contexts=10, idle=4 * 60
     ),

@@ -95,26 +95,30 @@ def asked_by(opening: Opening, *, is_timed: bool = True) -> Asked:
 
 def url_of(path: str, options: SpeakOptions, address: Address) -> str:
     """Where to connect for these options."""
-    language = (options.language or "").replace("_", "-").split("-")[0].lower()
-    given = {name: value for name, value in options.extra.items() if name in SETTINGS}
-    query: dict[str, Any] = given | speed_of(options, address)
     return address.join(
         path,
         speaker=options.voice,
         modelId=address.model,
         audioFormat=NATIVE.get(options.encoding or "", "pcm"),
         samplingRate=options.sample_rate or RATE,
-        lang=LANGUAGES.get(language, language) or None,
-        **query,
+        lang=language_of(options),
+        **settings_of(options, address),
     )
 
 
-def speed_of(options: SpeakOptions, address: Address) -> dict[str, float]:
-    """Both parameters say how slow: for which model it is which."""
-    if options.speed in (None, 1.0):
-        return {}
-    name = "speedAlpha" if address.model in UPSIDE_DOWN else "timeScaleFactor"
-    return {name: round(1 / (options.speed or 1.0), 3)}
+def language_of(options: SpeakOptions) -> str | None:
+    language = (options.language or "").replace("_", "-").split("-")[0].lower()
+    return LANGUAGES.get(language, language) or None
+
+
+def settings_of(options: SpeakOptions, address: Address) -> dict[str, Any]:
+    """What only some of its models know, and the speed: both parameters say how slow, for which
+    model it is which."""
+    given = {name: value for name, value in options.extra.items() if name in SETTINGS}
+    if options.speed not in (None, 1.0):
+        name = "speedAlpha" if address.model in UPSIDE_DOWN else "timeScaleFactor"
+        given[name] = round(1 / (options.speed or 1.0), 3)
+    return given
 
 
 def key_headers(address: Address) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from .base import parser
+from .base import Timings, parser
 
 
 class InputMsg(Struct, frozen=True, omit_defaults=True):
@@ -15,12 +15,6 @@ class InputMsg(Struct, frozen=True, omit_defaults=True):
     text: str | None = None
     contextId: str | None = None
     operation: Literal["flush", "clear", "eos"] | None = None
-
-
-class Timings(Struct, frozen=True):
-    words: tuple[str, ...]
-    start: tuple[float, ...]
-    end: tuple[float, ...]
 
 
 class TimestampsMsg(Struct, tag="timestamps", frozen=True):

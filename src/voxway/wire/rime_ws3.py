@@ -17,7 +17,7 @@ from ..audio.wav import wav_header
 from ..errors import ProtocolError
 from . import rime
 from . import rime_messages as m
-from .base import Address, Endpoint, Frame, Marks, Opening, Wire, dump
+from .base import Address, Endpoint, Frame, Marks, Opening, Timings, Wire, dump
 from .policies import POLICIES
 
 PATH = "/ws3"
@@ -87,10 +87,10 @@ class Server:
         audio = pybase64.b64encode_as_string(data)
         return f'{{"type":"chunk","data":"{audio}","contextId":{dump(label)}}}'
 
-    def _timings(self, words: tuple[e.Word, ...]) -> m.Timings:
+    def _timings(self, words: tuple[e.Word, ...]) -> Timings:
         """From the end of the last: Rime's are of each synthesis, and clients add them up."""
         start, self._told = self._told, words[-1].end
-        return m.Timings(
+        return Timings(
             tuple(word.text for word in words),
             tuple(round(max(0.0, word.start - start), 3) for word in words),
             tuple(round(max(0.0, word.end - start), 3) for word in words),
@@ -146,14 +146,9 @@ class Client:
             case "error":
                 yield rime.failure(str(reply.message))
 
-    def _words(self, timings: m.Timings) -> Iterator[e.Event]:
+    def _words(self, timings: Timings) -> Iterator[e.Event]:
         """Timed from the start of each synthesis, which begins where the last one ended."""
-        spans = zip(timings.words, timings.start, timings.end, strict=False)
-        at = self._told
-        words = tuple(
-            e.Word(text=word, start=at + start, end=at + end) for word, start, end in spans
-        )
-        if words:
+        if words := timings.spoken(after=self._told):
             self._told = words[-1].end
             yield e.Words(words)
 

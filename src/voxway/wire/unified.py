@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from ..audio.formats import SAMPLE_BYTES, AudioFormat
 from ..errors import ProtocolError
 from ..events import (
+    Aside,
     Audio,
     Cancel,
     Clear,
@@ -219,6 +220,8 @@ def _plain(event: Event) -> Iterator[m.Message]:
             yield m.UtteranceEndMsg(end)
         case Warning(code=code, message=message, option=option, model=model):
             yield m.WarningMsg(code, message, option, model)
+        case Aside():
+            return
         case KeepAlive():
             yield m.PongMsg()
         case _:
