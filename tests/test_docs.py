@@ -16,7 +16,7 @@ from tools.reference import NOTE, PAGES
 from voxway import config
 
 ROOT = Path(__file__).parents[1]
-PAGES_WITH_EXAMPLES = ("README.md", "docs/tutorial.md")
+PAGES_WITH_EXAMPLES = ("README.md", "docs/tutorial.md", "docs/how-to/client.md")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 
 
@@ -85,6 +85,20 @@ def test_links_lead_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_each_row_of_the_clients_features_has_its_test() -> None:
+    page = (ROOT / "docs" / "reference" / "client-features.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "---" not in line]
+    named = re.findall(r"`(test_\w+)::(test_\w+)` \|$", page, re.M)
+    assert len(named) == len([row for row in rows if not row.endswith("| test |")]) > 50
+    own = set()
+    for path in (ROOT / "tests" / "client").glob("test_*.py"):
+        defined = re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+        own |= {(path.stem, name) for name in defined}
+    assert set(named) <= own
+    published = {(file, name) for file, name in own if re.match("test_(slng|telnyx)_", name)}
+    assert published <= set(named), "a test of a row that the page does not have"
 
 
 def test_what_each_protocol_took_is_told_truly() -> None:
