@@ -310,6 +310,14 @@ def test_stale_audio_is_nothing_heard_of_what_is_said_since() -> None:
     assert rig.pacer.epoch_heard("") == 1
 
 
+def test_an_abort_that_nobody_asked_for_changes_nothing() -> None:
+    rig = Rig(ACKED)
+    assert rig.hear(Cleared()) == [Tell(Cleared(), 0)]
+    rig.say(Clear(), ONE, FLUSH)
+    assert rig.hear(Cleared(), Cleared()) == [Tell(Cleared(), 1)] * 2
+    assert rig.hear(Flushed()) == [Tell(Flushed(), 1)]
+
+
 def test_without_a_message_for_it_an_abort_costs_the_socket_if_it_speaks() -> None:
     rig = Rig(PLAIN)
     assert rig.say(Clear()) == []
@@ -463,6 +471,18 @@ def test_what_was_heard_in_part_is_not_said_again(event: Event) -> None:
     assert rig.close() == [Lose("the backend closed the connection (1006)")]
 
 
+def test_of_several_contexts_only_those_are_lost_that_were_heard_in_part() -> None:
+    rig = Rig(SERIAL, "a", "b", "c")
+    rig.say(text("One.", "a"), Flush(context="a"), text("Two.", "b"), Flush(context="b"))
+    rig.hear(Audio(b"ab", context="a"))
+    message = "the backend closed the connection (1006)"
+    failed = Failed("backend_error", message, retryable=True, fatal=True, context="a")
+    assert rig.close() == [Tell(failed), Dial(ANNA)]
+    rig.say(Finish(context="a"))
+    starts = [Say(Start(ANNA, context=context)) for context in ("b", "c")]
+    assert rig.open() == [*starts, *said(text("Two.", "b"), Flush(context="b"))]
+
+
 def test_an_answer_makes_good_for_what_went_wrong_before() -> None:
     rig = Rig(ACKED)
     for _ in range(5):
@@ -547,6 +567,26 @@ def test_what_will_not_pass_is_told(failed: Failed) -> None:
     rig = Rig(ACKED)
     rig.say(ONE, FLUSH)
     assert rig.hear(failed) == [Tell(failed)]
+
+
+def test_what_was_refused_is_not_said_again() -> None:
+    rig = Rig(ACKED)
+    refused = Failed("config_error", "no such voice")
+    rig.say(ONE, FLUSH)
+    assert rig.hear(refused) == [Tell(refused)]
+    assert rig.close(1008) == [Lose("the backend closed the connection (1008)")]
+    rig = Rig(ACKED)
+    assert rig.hear(refused) == [Tell(refused)]
+    rig.say(ONE, FLUSH)
+    assert rig.close() == [Dial(ANNA)]
+
+
+def test_where_a_socket_is_an_utterance_a_refusal_is_its_end() -> None:
+    rig = Rig(SINGLE)
+    refused = Failed("config_error", "no such voice")
+    rig.say(ONE, FLUSH, TWO, FLUSH)
+    assert rig.hear(refused) == [Tell(refused), Tell(Flushed()), HangUp(), Dial(ANNA)]
+    assert rig.open() == [Say(Start(ANNA)), *said(TWO, FLUSH)]
 
 
 def test_what_was_heard_in_part_fails_with_the_provider() -> None:

@@ -74,6 +74,7 @@ class Anything(RuleBasedStateMachine):
         self.dialled: SpeakOptions | None = None
         self.readies = self.told_so_far = 0
         self.is_over = False
+        self.ended: list[str] = []  # contexts that failed
         self.another(0)
 
     # What the pacer does
@@ -99,6 +100,8 @@ class Anything(RuleBasedStateMachine):
                     self.is_over = True
                 case _:
                     raise AssertionError(step)
+        while self.ended:
+            self.finish_one(self.ended.pop())
 
     def count(self, event: Event) -> None:
         if not isinstance(event, Text):
@@ -119,6 +122,8 @@ class Anything(RuleBasedStateMachine):
                 assert self.readies
                 assert talk.heard == talk.flushes.popleft()
                 talk.heard = []
+            case Failed(fatal=True) if talk is not None and self.policy.contexts > 1:
+                self.ended.append(event.context)
             case Failed():
                 self.is_over = True  # as far as the session is concerned
 
@@ -177,11 +182,13 @@ class Anything(RuleBasedStateMachine):
             self.command(Configure(SpeakOptions(voice=talk.voice), context=context))
 
     def finish(self, n: int) -> None:
-        context, talk = self.one(n)
         if self.policy.contexts > 1:
-            self.void.update(talk.words, *talk.flushes)
-            del self.talks[context]
-            self.command(Finish(context=context))
+            self.finish_one(self.one(n)[0])
+
+    def finish_one(self, context: str) -> None:
+        talk = self.talks.pop(context)
+        self.void.update(talk.words, *talk.flushes)
+        self.command(Finish(context=context))
 
     # What the provider does
 

@@ -714,6 +714,16 @@ def test_a_context_that_elevenlabs_ended_by_itself_still_has_one_answer() -> Non
     assert said(client, {"isFinal": True, "contextId": "u2"}) == [e.Flushed()]
 
 
+def test_a_context_that_failed_has_its_answer_too() -> None:
+    client = MULTI.client(OPTIONS, ADDRESS)
+    frames(client, e.Text("One.", partial=False, context="a"), e.Flush(context="a"))
+    frames(client, e.Text("Two.", partial=False, context="b"))
+    error = {"error": "config_error", "message": "No."}
+    failed = e.Failed("config_error", "No.", context="a")
+    assert said(client, {**error, "contextId": "u1"}) == [failed, e.Flushed(context="a")]
+    assert said(client, {**error, "contextId": "u2"}) == [structs.replace(failed, context="b")]
+
+
 def test_contexts_have_their_own_settings_and_names() -> None:
     client = MULTI.client(OPTIONS, ADDRESS)
     fast = e.Start(structs.replace(OPTIONS, speed=1.2), context="b")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import structs
-
 from ..events import (
     Audio,
     Clear,
@@ -31,7 +29,6 @@ from .lane import Lane, Lingering
 from .pace import (
     TIMED_OUT,
     Allowance,
-    Budget,
     Dial,
     Door,
     HangUp,
@@ -42,8 +39,8 @@ from .pace import (
     Tell,
     delays,
     may_pass,
-    pieces,
 )
+from .spending import Spending
 
 UNUSED = 30.0  # seconds that a socket without any context is kept for the next one
 
@@ -60,8 +57,7 @@ class SpeechPacer:
         self._said_at = self._kept_at = self._opened_at = 0.0
         self._is_ready = self._is_lost = False
         self._setbacks = Setbacks()
-        self._flushes = Budget(policy.flushes_per_minute)
-        self._characters: Allowance = Budget(policy.characters_per_minute)
+        self._spending = Spending(policy)
 
     @property
     def waiting(self) -> int:
@@ -69,11 +65,7 @@ class SpeechPacer:
 
     def adopt(self, policy: Policy, characters: Allowance | None = None) -> None:
         self._policy = policy
-        self._flushes.per_minute = policy.flushes_per_minute
-        if characters is not None:
-            self._characters = characters
-        elif isinstance(self._characters, Budget):
-            self._characters.per_minute = policy.characters_per_minute
+        self._spending.adopt(policy, characters)
 
     def has_room(self, now: float) -> bool:
         taken = len(self._lanes) + self._lingering.count(now)
@@ -135,8 +127,9 @@ class SpeechPacer:
                 if isinstance(event, Warning):
                     yield Tell(event)
             case Cleared():
-                lane.unconfirmed = max(0, lane.unconfirmed - 1)
-                lane.epoch += 1
+                if lane.unconfirmed:  # else nobody asked for it
+                    lane.unconfirmed -= 1
+                    lane.epoch += 1
                 yield Tell(event, lane.epoch)
             case Flushed():
                 # Else it is of what was aborted, or failed and is said again.
@@ -160,11 +153,15 @@ class SpeechPacer:
                 lane.answered()
                 self._setbacks.over()
                 yield Tell(Flushed(context=context), lane.epoch)
-            elif lane.said and lane.is_heard:
+            elif not lane.said or not lane.is_heard:
+                lane.retry()
+            elif context and self._policy.contexts > 1:  # the others go on elsewhere
+                lane.abort()
+                failed = Failed("backend_error", message, True, True, context=context)
+                yield Tell(failed, lane.epoch)
+            else:
                 yield from self.lose(message)
                 return
-            else:
-                lane.retry()
         if was_wanted and self._is_wanted() and not self._setbacks.another(self._at_lost, now):
             yield from self.lose(message)
         else:
@@ -176,7 +173,7 @@ class SpeechPacer:
             return
         yield from self._pump(now)
         held = (lane.held[0] for lane in self._lanes.values() if lane.held)
-        if not all(self._has_characters(event, now) for event in held):
+        if not all(self._spending.allows(event, now) for event in held):
             yield Tell(KeepAlive())  # it waits, but it is not forgotten
         if self._door is not Door.OPEN:
             return
@@ -210,6 +207,11 @@ class SpeechPacer:
         is_heard = any(each.said and each.is_heard for each in lanes)
         if is_heard or not may_pass(failed) or not setbacks.another(self._at_full, now):
             yield Tell(failed, lane.epoch if lane is not None else 0)
+            for each in lanes:
+                each.is_heard |= bool(each.said)  # that is not said again
+            if lane is not None and lane.pending and self._policy.per_utterance:
+                yield Tell(Flushed(context=failed.context), lane.epoch)
+                yield from self._spoken(lane, now)
             return
         if one is None:
             yield from self._hang_up()
@@ -288,7 +290,7 @@ class SpeechPacer:
             return self._is_ready and not lane.pending
         if self._door is not Door.OPEN or (lane.pending and policy.is_serial):
             return False
-        if not self._has_characters(event, now):
+        if not self._spending.allows(event, now):
             return False
         if not self._begins(lane, event):
             return True
@@ -300,16 +302,10 @@ class SpeechPacer:
         """Whether another utterance begins with it."""
         return isinstance(event, Text) and not lane.has_text
 
-    def _has_characters(self, event: Event, now: float) -> bool:
-        if not isinstance(event, Text):
-            return True
-        size = min(len(event.text), self._policy.text_characters or len(event.text))
-        return self._characters.allows(size + 1, now)  # a space comes with it
-
     def _is_spent(self, now: float) -> bool:
         """Whether the socket is too old for another utterance, or has no flush left for it."""
         begun = sum(lane.has_text for lane in self._lanes.values())
-        has_flush = self._flushes.allows(1, now, reserved=begun)
+        has_flush = self._spending.has_flush(now, begun)
         is_old = self._is_old(now) and not any(lane.is_stuck for lane in self._lanes.values())
         return self._door is Door.OPEN and (is_old or not has_flush)
 
@@ -326,20 +322,13 @@ class SpeechPacer:
                 # Made under the epoch that the session is in, which the provider may not be yet.
                 yield Tell(Flushed(0.0, context=context), lane.epoch + lane.unconfirmed)
                 return
-            case Flush():
-                self._flushes.spend(1, now)
-            case Text(text=text) if 0 < self._policy.text_characters < len(text):
-                first, *rest = pieces(text, self._policy.text_characters)
-                lane.put_back(structs.replace(event, text=piece) for piece in rest)
-                event = structs.replace(event, text=first)
-                self._characters.spend(len(first) + 1, now)
-            case Text(text=text):
-                self._characters.spend(len(text) + 1, now)
             case Configure(options=options) if not self._policy.configures:
                 if options != lane.options:
                     lane.note(event)
                     yield from self._hang_up()
                 return
+        event, rest = self._spending.spend(event, now)
+        lane.put_back(rest)
         lane.note(event)
         if self._door is Door.OPEN:
             yield from self._say(event, now)
@@ -355,7 +344,7 @@ class SpeechPacer:
 
     def _dial(self) -> Iterator[Step]:
         self._door = Door.DIALLING
-        self._flushes = Budget(self._policy.flushes_per_minute)
+        self._spending.begin_anew()
         yield Dial(next(iter(self._lanes.values())).options)
 
     def _move(self) -> Iterator[Step]:

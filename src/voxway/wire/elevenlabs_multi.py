@@ -150,15 +150,13 @@ class Client:
             del self._utterances[theirs]
             if was_open:
                 del self._open[context]  # ended from there; the answer is that to the flush
-        if utterance.is_aborted:
-            if is_over:
-                yield e.Cleared(context=context)
-        elif said.is_error:
-            yield m.failure(said, context)
-        else:
-            yield from m.spoken(said, utterance.reader, context)
-            if said.is_last and not was_open:
-                yield e.Flushed(context=context)
+        if not utterance.is_aborted:
+            known = m.spoken(said, utterance.reader, context)
+            yield from (m.failure(said, context),) if said.is_error else known
+        if is_over and utterance.is_aborted:
+            yield e.Cleared(context=context)
+        elif is_over and not was_open:
+            yield e.Flushed(context=context)
 
 
 def endpoint(options: e.SpeakOptions, address: Address) -> Endpoint:
