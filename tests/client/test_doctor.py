@@ -249,6 +249,24 @@ def test_through_a_proxy(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> N
     assert checks["echo"].figures["rtt_ms"] >= 0
 
 
+def test_tls_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, ca = certified(tmp_path, "gateway.example", 1)
+
+    async def test() -> dict[str, Finding]:
+        async with (
+            answering(b"HTTP/1.1 200 OK\r\n\r\n", context) as port,
+            Tunnel(hosts={"gateway.example": "127.0.0.1"}) as proxy,
+        ):
+            monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "")
+            return await findings(Gateway(f"wss://gateway.example:{port}", ca=ca))
+
+    checks = run(test())
+    assert (checks["proxy"].status, checks["tls"].status) == ("ok", "ok")
+    assert "TLSv1.3" in checks["tls"].message
+    assert last(checks).check == "gateway"
+
+
 @pytest.mark.parametrize(
     ("login", "status", "message", "fault"),
     [
