@@ -428,6 +428,22 @@ def test_a_slow_listener_is_not_flooded() -> None:
     run(test())
 
 
+def test_a_session_is_used_inside_of_its_block_once() -> None:
+    async def test() -> None:
+        async with house("tts", speaker) as there, there.voxway() as vox:
+            tts = vox.tts("m")
+            with pytest.raises(ConfigError, match="`async with`"):
+                await collected(tts, "One.")
+            async with tts:
+                assert await collected(tts, "One.") == "One."
+            with pytest.raises(ConfigError, match="closed"):
+                await collected(tts, "One.")
+            with pytest.raises(ConfigError, match="once"):
+                await tts.__aenter__()
+
+    run(test())
+
+
 def test_say_needs_playback() -> None:
     async def test() -> None:
         async with talking(speaker) as (_, tts):

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import assert_never
 
 from ..ear import Ear
-from ..errors import GatewayError, UpstreamError
+from ..errors import ConfigError, GatewayError, UpstreamError
 from ..events import Audio, Event, Failed, Malformed, Options, Ready, Start
 from ..net import pico
 from ..net.base import UpgradeRefused
@@ -61,7 +61,7 @@ class Lifeline:
         self._backoff = Backoff(manner.retry)
         self._pacer: Pacer | None = None
         self._steps: deque[Step] = deque()
-        self._is_performing = self._has_begun = False
+        self._is_performing = self._has_begun = self._was_entered = False
         self._ear: Ear | None = None
         self._sockets: set[Watched] = set()
         self._dialling: asyncio.Task[None] | None = None
@@ -86,10 +86,22 @@ class Lifeline:
         return is_free and self.state is State.READY
 
     def open(self) -> None:
-        """Begin. Whether it succeeds is told to the owner."""
+        """Begin. Whether it succeeds is told to the owner. Raises ConfigError the second time."""
+        if self._was_entered:
+            raise ConfigError("a session is entered once: open another")
+        self._was_entered = True
         self._loop = asyncio.get_running_loop()
         self._ticking = self._loop.call_later(TICK, self._tick)
         self._begin()
+
+    def check(self) -> None:
+        """Raises what ended it, or ConfigError if it is not there to be used."""
+        if self.error is not None:
+            raise self.error
+        if self.is_closed:
+            raise ConfigError("this session is closed: open another")
+        if not self._was_entered:
+            raise ConfigError("a session is used inside of its `async with` block")
 
     def say(self, event: Event) -> None:
         """Give the server a command, at once or when the pacer thinks fit."""
@@ -105,10 +117,6 @@ class Lifeline:
         """Take the connection for lost, though its socket does not say so."""
         if self._pacer is not None:
             self._lost(error)
-
-    def fail(self, error: BaseException) -> None:
-        """Give it up for this."""
-        self._fail(error)
 
     def stop(self) -> None:
         """End it; `close` waits for that."""

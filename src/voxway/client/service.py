@@ -18,7 +18,7 @@ from msgspec import Struct, structs
 from ..errors import ConfigError
 from ..wire.base import Address, Codec, Endpoint, Task, Wire
 from ..wire.policies import Policy
-from .gateway import Gateway
+from .gateway import Gateway, normalised
 
 KEEPALIVE = 10.0  # seconds: SLNG's guide, for recognition
 
@@ -121,7 +121,11 @@ class Service(Struct, frozen=True):
 
 
 def provider_service(
-    name: str, url: str = "", key: str = "", environ: Mapping[str, str] = os.environ
+    name: str,
+    url: str = "",
+    key: str = "",
+    ca: str | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Service:
     """A provider, at its own address or another; the key is looked up where that provider's own
     tools look for it. Raises ConfigError."""
@@ -132,7 +136,7 @@ def provider_service(
     key = (key or environ.get(provider.key_variable, "")).strip()
     if not (key.isascii() and key.isprintable()):
         raise ConfigError("the API key has characters that no header can carry", param="key")
-    return Service(Gateway(url or provider.url, key), name)
+    return Service(Gateway(normalised(url or provider.url), key, ca), name)
 
 
 def _wire(module: str, task: Task) -> Wire:

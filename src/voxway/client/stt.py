@@ -148,6 +148,7 @@ class Stt:
         """The same with the beginnings and ends of speech. Times are seconds of the source."""
         if self._feeding is not None:
             raise ConfigError("a session listens to one stream: open another")
+        self._line.check()
         self._feeding = asyncio.create_task(self._feed(fitting(source, self.format)))
         self._feeding.add_done_callback(lambda _: self._news.set())
         try:
@@ -161,7 +162,7 @@ class Stt:
     async def send(self, audio: bytes) -> None:
         """Hear this next. Waits while the queue is full if that is what it does then. Raises
         GatewayError."""
-        self._check()
+        self._line.check()
         await self._queue.feed(audio)
 
     def put(self, audio: bytes) -> None:
@@ -183,7 +184,7 @@ class Stt:
         """Have written down now what was sent so far. Raises GatewayError."""
         while self._is_holding or self._queue.depth_ms > 0 or not self._may_send():
             self._queue.push()
-            self._check()
+            self._line.check()
             await self._wait()
         answer: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
@@ -195,6 +196,7 @@ class Stt:
         """No more audio: send what waits, have it written down, and end the session. If no word
         comes for so many seconds, it is ended all the same, and the transcript marked incomplete.
         Raises GatewayError."""
+        self._line.check()
         patience = self._listening.patience if patience is None else patience
         self._queue.close()
         if self._feeding is not None and self._feeding is not asyncio.current_task():
@@ -263,12 +265,6 @@ class Stt:
 
     # Waiting
 
-    def _check(self) -> None:
-        if self._line.error is not None:
-            raise self._line.error
-        if self._line.is_closed:
-            raise ConfigError("this session is closed: open another")
-
     async def _wait(self) -> None:
         self._news.clear()
         await self._news.wait()
@@ -276,7 +272,7 @@ class Stt:
     async def _until(self, is_so: Callable[[], bool]) -> None:
         """Raises GatewayError if the session ends before."""
         while not is_so():
-            self._check()
+            self._line.check()
             await self._wait()
 
     def _is_fed(self) -> bool:

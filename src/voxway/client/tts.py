@@ -158,7 +158,7 @@ class Tts:
         feeding = asyncio.create_task(self._feed(job, text))
         feeding.add_done_callback(lambda _: job.news.set())
         try:
-            self._check()
+            self._line.check()
             while True:
                 job.news.clear()
                 while (event := job.take(self.format)) is not None:
@@ -183,15 +183,15 @@ class Tts:
         its sound. Raises GatewayError."""
         if self.playback is None:
             raise ConfigError("say: this voice has no playback; use stream", param="playback")
-        self._check()
+        self._line.check()
         await self._feed(Job(self.playback), text)
-        self._check()
+        self._line.check()
 
     async def finished(self) -> None:
         """Until all that was said has come, and has been played. Raises GatewayError."""
         while self._jobs or not (self.playback is None or self.playback.is_idle):
             await self._wait()
-        self._check()
+        self._line.check()
         abandoned, self._abandoned = self._abandoned, 0
         _complain(abandoned)
 
@@ -318,16 +318,9 @@ class Tts:
         self._asked.clear()
         self._news.set()
 
-    def _check(self) -> None:
-        """Raises what ended the session, or GatewayError if it was ended."""
-        if self._line.error is not None:
-            raise self._line.error
-        if self._line.is_closed:
-            raise ConfigError("this session is closed: open another")
-
     async def _wait(self) -> None:
         """Until there is news. Raises GatewayError."""
-        self._check()
+        self._line.check()
         self._news.clear()
         await self._news.wait()
 

@@ -123,11 +123,11 @@ class Voxway:
     """
 
     def __init__(self, url: str = "", key: str = "", **how: Unpack[How]) -> None:
-        provider = how.get("provider", "")
+        provider, ca = how.get("provider", ""), how.get("ca")
         self.service = (
-            provider_service(provider, url, key)
+            provider_service(provider, url, key, ca)
             if provider
-            else Service(find_gateway(url, key, how.get("ca")))
+            else Service(find_gateway(url, key, ca))
         )
         self._manner = Manner(
             how.get("retry", TELNYX),
