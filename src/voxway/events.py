@@ -6,7 +6,7 @@ value: compare it, log it, put it in a test. All times are seconds and all rates
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -38,9 +38,20 @@ class SpeakOptions(Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
 
 
+class Turns(Struct, frozen=True, kw_only=True):
+    """When a speaker's turn is over: as soon as the confidence that no more is coming (0 to 1) is
+    at least `threshold`, and after `timeout` seconds of silence in any case. From `eager_threshold`
+    on the end is foretold; without it, it is not. None: the model's default."""
+
+    threshold: float | None = None
+    eager_threshold: float | None = None
+    timeout: float | None = None
+
+
 class ListenOptions(Struct, frozen=True, kw_only=True):
     """How to listen. None: the model's default. `encoding` and `sample_rate` describe the audio
-    that will be sent; containers (wav, mp3, ogg, flac, webm) carry their own rate."""
+    that will be sent; containers (wav, mp3, ogg, flac, webm) carry their own rate. Without `turns`
+    nobody wants to know of any."""
 
     language: str | None = None
     encoding: str | None = None
@@ -49,6 +60,7 @@ class ListenOptions(Struct, frozen=True, kw_only=True):
     vad_events: bool = False
     word_timestamps: bool = False
     diarization: bool = False
+    turns: Turns | None = None
     extra: dict[str, Any] = {}
 
 
@@ -163,6 +175,13 @@ class Configure(Event, frozen=True):
     options: SpeakOptions
 
 
+class Adjust(Event, frozen=True):
+    """Change how a recognizer listens, from now on: when turns end, and what of `extra` it can
+    change. None: leave as it is. Answered by `Adjusted`."""
+
+    options: ListenOptions
+
+
 class Finish(Event, frozen=True):
     """No more input: deliver the rest, then end. With `abort`, end at once. With a context, only
     that one ends, with an `Ended` of its own."""
@@ -244,6 +263,27 @@ class UtteranceEnd(Event, frozen=True):
     last_word_end: float | None = None
 
 
+class Turn(Event, frozen=True):
+    """A speaker's turn: it starts before its first transcript and ends after its last final. An
+    eager end foretells the end; it is taken back by `resumed`.
+
+    `text` is all of the turn so far, `confidence` that no more of it is coming, `at` an offset in
+    the stream. An end has a `trigger`: the model took it for one, silence lasted long enough, or a
+    finalize asked for it."""
+
+    phase: Literal["start", "eager_end", "resumed", "end"]
+    text: str = ""
+    confidence: float | None = None
+    at: float | None = None
+    trigger: Literal["", "model", "timeout", "manual"] = ""
+
+
+class Adjusted(Event, frozen=True):
+    """A recognizer listens otherwise now: `options` are all that are in force."""
+
+    options: ListenOptions
+
+
 class Warning(Event, frozen=True):
     """Something asked for is not done, or is done otherwise; `option` names it."""
 
@@ -280,6 +320,7 @@ Command = (
     | Clear
     | Cancel
     | Configure
+    | Adjust
     | KeepAlive
     | Aside
     | Finish
@@ -296,6 +337,8 @@ Reply = (
     | SpeechStarted
     | Transcript
     | UtteranceEnd
+    | Turn
+    | Adjusted
     | Warning
     | Failed
     | Ended

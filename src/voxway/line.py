@@ -19,6 +19,7 @@ from .converting import Heard, Spoken, Stamped, plan
 from .ear import Ear
 from .errors import GatewayError
 from .events import (
+    Adjust,
     Audio,
     Clear,
     Cleared,
@@ -110,7 +111,7 @@ class Line:
             command = structs.replace(command, context="")
         if isinstance(command, Start):
             command = self._start(command)
-        elif isinstance(command, Configure):
+        elif isinstance(command, Configure | Adjust):
             asked = plan(command.options, self._way.model).asked
             command = structs.replace(command, options=asked)
         if self._up is not None:

@@ -110,7 +110,8 @@ def natives(model: Model) -> list[Wire]:
     }
     wires = (wire for wires in WIRES.values() for wire in wires)
     fitting = [wire for wire in wires if wire.task == model.kind and wire.provider in providers]
-    return sorted(fitting, key=lambda wire: not wire.marks.fields)
+    own = [wire for b in model.backends for wire in WIRES.get(b.wire, ())]
+    return sorted(fitting, key=lambda wire: (not wire.marks.fields, wire not in own))
 
 
 def dialect(

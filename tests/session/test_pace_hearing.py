@@ -22,13 +22,17 @@ from hearing_rig import (
 )
 
 from voxway.events import (
+    Adjust,
     Audio,
     Ended,
     KeepAlive,
+    ListenOptions,
     Ready,
     SpeechStarted,
     Start,
     Transcript,
+    Turn,
+    Turns,
     UtteranceEnd,
     Word,
 )
@@ -106,6 +110,29 @@ def test_a_quiet_socket_is_kept_awake_by_messages_once_it_has_heard_something() 
 def test_others_are_kept_awake_by_silence() -> None:
     rig = Rig(Policy(keepalive="silence", keepalive_after=4.0), LINEAR)
     assert rig.tick(4.0) == rig.tick(4.0) == said(Audio(bytes(1600)))
+
+
+def test_a_turn_goes_on_with_silence_when_its_audio_stops() -> None:
+    """Else its end would never be told."""
+    rig = Rig(Policy(keepalive="silence", keepalive_after=4.0), LINEAR)
+    rig.hear(Turn("start", at=0.0))
+    assert rig.tick(0.4) == []
+    assert rig.tick(1.0) == said(Audio(bytes(2 * round(1.4 * 8000))))
+    assert rig.tick(1.0) == said(Audio(bytes(2 * 8000)))
+    assert rig.hear(Turn("end", at=2.4)) == told(Turn("end", at=0.0))
+    assert rig.tick(1.0) == []
+
+
+def test_what_is_adjusted_holds_on_every_later_socket() -> None:
+    rig = Rig(PLAIN)
+    options = ListenOptions(turns=Turns(threshold=0.9))
+    assert rig.say(Adjust(options)) == said(Adjust(options))
+    rig.say(audio(1.0))
+    assert rig.close() == [Dial(options)]
+    rig = Rig(PLAIN)
+    rig.close()
+    assert rig.say(Adjust(options)) == []
+    assert rig.say(audio(1.0)) == [Dial(options)]
 
 
 def test_no_silence_is_put_into_a_compressed_stream() -> None:

@@ -7,7 +7,7 @@ What a client says goes through `Client.encode`, `Server.decode`, the backend, `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tools.golden import ADDRESS, opening_of
 from voxway import events as e
@@ -15,6 +15,7 @@ from voxway.audio.formats import AudioFormat
 from voxway.wire.base import Frame, Wire, decode
 
 RATE, HEARING_RATE = 24_000, 16_000
+Trigger = Literal["model", "timeout", "manual"]
 WORD = 0.25  # seconds of audio that a word takes
 HEARD = AudioFormat("linear16", HEARING_RATE)
 # Wires that have audio in one format only.
@@ -107,7 +108,7 @@ class Ear:
     def __init__(self, format: AudioFormat = HEARD) -> None:
         self._format = format
         self._pending = ""
-        self._is_ready = False
+        self._is_ready = self._has_turn = self._tells_turns = False
         self._began = self._at = 0.0
 
     def answer(self, command: e.Event) -> Iterator[e.Event]:
@@ -117,6 +118,7 @@ class Ear:
                     given = options if isinstance(options, e.ListenOptions) else e.ListenOptions()
                     rate = given.sample_rate or HEARING_RATE
                     yield e.Ready("s1", "r1", "model-1", given.encoding or "linear16", rate)
+                    self._tells_turns = given.turns is not None
                 self._is_ready = True
             case e.Audio(data=data):
                 silent = len(data) - len(data.lstrip(b"\0"))
@@ -126,18 +128,29 @@ class Ear:
                     self._pending, self._began = text, began
                     yield from self._hear()
             case e.Flush():
-                yield self._final(from_finalize=True)
+                yield from self._ended(self._final(from_finalize=True), "manual")
             case e.Finish(abort=False):
                 if self._pending:
-                    yield self._final(from_finalize=False)
+                    yield from self._ended(self._final(from_finalize=False), "timeout")
                 yield e.Ended("client_closed")
+            case e.Adjust(options=options):
+                yield e.Adjusted(options)
 
     def _hear(self) -> Iterator[e.Event]:
+        if self._tells_turns:
+            self._has_turn = True
+            yield e.Turn("start", at=self._began)
         yield e.SpeechStarted(self._began)
         yield e.Transcript(self._pending.split()[0], False, start=self._began, duration=WORD)
         if self._pending.endswith("."):
-            yield self._final(from_finalize=False)
+            yield from self._ended(self._final(from_finalize=False), "model")
             yield e.UtteranceEnd(self._at)
+
+    def _ended(self, final: e.Transcript, trigger: Trigger) -> Iterator[e.Event]:
+        yield final
+        if self._has_turn:
+            self._has_turn = False
+            yield e.Turn("end", final.text, 0.9, self._at, trigger)
 
     def _final(self, *, from_finalize: bool) -> e.Transcript:
         text, self._pending = self._pending, ""

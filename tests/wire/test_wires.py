@@ -324,6 +324,22 @@ def test_a_silent_speaker_is_waited_for(named: Named) -> None:
     assert of(e.Malformed, pair.heard) == []
 
 
+@every("stt")
+def test_turns_are_told_in_full_or_not_at_all(named: Named) -> None:
+    """Where a turn is told at all, so are its start, its text and its end, once each."""
+    pair = start(named)
+    told = pair.say(pair.sound("Good morning."), pair.sound("What a"), e.Flush())
+    turns = of(e.Turn, told)
+    phases = [turn.phase for turn in turns]
+    assert phases in ([], ["start", "end"] * 2)
+    assert [turn.text for turn in turns[1::2]] in ([], ["Good morning.", "What a"])
+    finals = [
+        at for at, event in enumerate(told) if isinstance(event, e.Transcript) and event.final
+    ]
+    ends = [at for at, event in enumerate(told) if event in turns[1::2]]
+    assert all(final < end for final, end in zip(finals, ends, strict=False))
+
+
 WORDS = (e.Word(text="a", start=0.0, end=0.5), e.Word(text="é", start=0.5, end=1, speaker=1))
 EVENTS: tuple[e.Event, ...] = (
     e.Ready(),
@@ -347,6 +363,15 @@ EVENTS: tuple[e.Event, ...] = (
     e.Transcript("", True, from_finalize=True, is_endpoint=False),
     e.UtteranceEnd(),
     e.UtteranceEnd(1.5),
+    e.Turn("start"),
+    e.Turn("start", at=0.5),
+    e.Turn("eager_end", "a é", 0.5, 1.5),
+    e.Turn("resumed", "a é", at=2.0),
+    e.Turn("end"),
+    e.Turn("end", "a é", 0.75, 3.0, "model"),
+    e.Turn("end", "", None, None, "timeout"),
+    e.Adjusted(e.ListenOptions()),
+    e.Adjusted(e.ListenOptions(turns=e.Turns(threshold=0.5, eager_threshold=0.4, timeout=1.5))),
     e.Warning("ignored", "not done", "voice", "m"),
     e.Warning("", ""),
     *[e.Failed(code, 'no "x"', rule.retryable, True, "voice") for code, rule in RULES.items()],
@@ -371,6 +396,7 @@ COMMANDS: tuple[e.Event, ...] = (
     e.KeepAlive(),
     e.KeepAlive(reply=True),
     e.Configure(e.SpeakOptions(speed=1.1)),
+    e.Adjust(e.ListenOptions(turns=e.Turns(threshold=0.99), extra={"keyterm": ("x",)})),
     e.Clear(),
     e.Cancel(),
     e.Finish(),

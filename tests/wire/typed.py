@@ -34,6 +34,8 @@ def fits(value: Any, hint: Any) -> bool:
         return True
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, option) for option in arguments)
+    if origin is typing.Literal:
+        return value in arguments
     if origin is tuple:
         return isinstance(value, tuple) and all(fits(item, arguments[0]) for item in value)
     if origin in (dict, Mapping):

@@ -38,7 +38,7 @@ MOONSHINE = Model(
     languages=("en",),
     encodings=INPUT_ENCODINGS,
     default_rate=16_000,
-    capabilities=("partials", "finalize", "vad", "word_timestamps", "diarization"),
+    capabilities=("partials", "finalize", "vad", "word_timestamps", "diarization", "turns"),
     backends=ENGINE,
 )
 LOCAL: dict[str, Model] = {model.id: model for model in (HIBARI, MOONSHINE)}

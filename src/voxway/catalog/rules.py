@@ -40,6 +40,7 @@ CAPABILITIES: dict[Kind, tuple[str, ...]] = {
         "word_timestamps",
         "diarization",
         "language_detection",
+        "turns",
     ),
 }
 

@@ -26,7 +26,7 @@ DESCRIPTION = (
 BOTH: Kinds = (m.InitMsg, m.CloseMsg, m.KeepAliveMsg, m.PingMsg, m.StopMsg, m.FlushMsg)
 COMMANDS: dict[str, Kinds] = {
     "tts": (*BOTH, m.TextMsg, m.ClearMsg, m.CancelMsg, m.ConfigureMsg),
-    "stt": (*BOTH, m.AudioMsg, m.FinalizeMsg),
+    "stt": (*BOTH, m.AudioMsg, m.FinalizeMsg, m.ConfigureMsg),
 }
 ALWAYS: Kinds = (m.WarningMsg, m.ErrorMsg, m.SessionEndedMsg, m.PongMsg)
 SPEECH: Kinds = (*ALWAYS, m.AudioChunkMsg, m.FlushedMsg, m.ClearedMsg)
@@ -46,6 +46,10 @@ REPLIES: dict[tuple[str, bool], Kinds] = {  # by task, and whether it is the fir
         m.FinalMsg,
         m.SpeechStartedMsg,
         m.UtteranceEndMsg,
+        m.TurnStartMsg,
+        m.TurnEagerEndMsg,
+        m.TurnResumedMsg,
+        m.TurnEndMsg,
     ),
     ("tts", True): (*SPEECH, legacy.ReadyMsg, legacy.AudioEndMsg),
     ("stt", True): (*ALWAYS, legacy.ReadyMsg, legacy.TranscriptMsg, legacy.FinalTranscriptMsg),

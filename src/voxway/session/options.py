@@ -15,12 +15,13 @@ from ..audio.formats import INPUT_ENCODINGS, OUTPUT_ENCODINGS, checked_rate, enc
 from ..catalog import Model
 from ..engines.align import can_align
 from ..errors import ConfigError
-from ..events import ListenOptions, SpeakOptions, Warning
+from ..events import ListenOptions, SpeakOptions, Turns, Warning
 
 Options = TypeVar("Options", SpeakOptions, ListenOptions)
 T = TypeVar("T")
 
 BIT_RATES = (8_000, 320_000)  # bits per second of mp3 and opus
+MAX_TURN_TIMEOUT = 60.0  # seconds
 
 # Options that are on or off -> the capability a model needs for them.
 NEEDS = {"word_timestamps": "word_timestamps", "vad_events": "vad", "diarization": "diarization"}
@@ -53,6 +54,10 @@ class Resolver:
 
     def listening(self, options: ListenOptions) -> ListenOptions:
         """Listening options in force. Raises ConfigError naming the field."""
+        checked_turns(options.turns)
+        if options.turns is not None and "turns" not in self._model.capabilities:
+            said = f"{self._model.id} tells no turns: they are made of its pauses"
+            self.warnings.append(Warning("turns_by_pause", said, "turns"))
         return self._without_unknown(
             msgspec.structs.replace(
                 options,
@@ -71,6 +76,11 @@ class Resolver:
             language=self._or_default("language", wanted.language or now.language, self._language),
             speed=self._or_default("speed", wanted.speed or now.speed, self._speed),
         )
+
+    def changes(self, wanted: ListenOptions) -> ListenOptions:
+        """What of an `Adjust` this model knows."""
+        checked_turns(wanted.turns)
+        return self._without_unknown(ListenOptions(turns=wanted.turns, extra=wanted.extra))
 
     def _encoding(self, name: str | None) -> str:
         """Any that the gateway can convert to what the model speaks, or from it."""
@@ -154,6 +164,21 @@ def checked_bit_rate(wanted: object) -> None:
     least, most = BIT_RATES
     if wanted is not None and not (isinstance(wanted, int) and least <= wanted <= most):
         raise ConfigError(f"bit_rate {wanted!r} is outside {least}-{most}", param="bit_rate")
+
+
+def checked_turns(wanted: Turns | None) -> None:
+    """Raises ConfigError for a confidence or a time that cannot be."""
+    if wanted is None:
+        return
+    for option, value in (
+        ("eot_threshold", wanted.threshold),
+        ("eager_eot_threshold", wanted.eager_threshold),
+    ):
+        if value is not None and not 0.0 < value <= 1.0:
+            raise ConfigError(f"{option} {value!r} is not above 0 and up to 1", param=option)
+    if wanted.timeout is not None and not 0.0 < wanted.timeout <= MAX_TURN_TIMEOUT:
+        text = f"eot_timeout_ms {wanted.timeout * 1000:g} is not 1-{MAX_TURN_TIMEOUT * 1000:g}"
+        raise ConfigError(text, param="eot_timeout_ms")
 
 
 def checked_seed(wanted: object) -> None:

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from ..audio.formats import AudioFormat
 from ..events import (
+    Adjust,
     Audio,
     Ended,
     Event,
@@ -21,6 +22,7 @@ from ..events import (
     SpeechStarted,
     Start,
     Transcript,
+    Turn,
     UtteranceEnd,
 )
 from ..wire.policies import Policy
@@ -41,6 +43,8 @@ from .pace import (
 from .tape import Tape
 
 SILENCE = 0.1  # seconds of it keep a recognizer awake
+HUSH = 0.5  # seconds without audio in a turn, which only goes on with silence
+LONGEST_HUSH = 2.0  # seconds that are put in at a time
 RESTING = 10.0  # seconds without audio after which words of before are not to come any more
 AHEAD = 5.0  # seconds of audio, more than time has passed: it is not live
 SILENT_BYTE = {"linear16": b"\0", "linear32": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
@@ -66,6 +70,7 @@ class HearingPacer:
         self._deadlines: deque[float] = deque()  # of the finalizes without an answer
         self._is_finishing = self._finishes_by_flush = False
         self._is_ready = self._is_wanted = self._is_over = False
+        self._has_turn = False  # that somebody began, and did not end
         self._setbacks = Setbacks()
         self._heard_at = self._said_at = self._opened_at = 0.0
 
@@ -82,6 +87,8 @@ class HearingPacer:
     def command(self, command: Event, now: float) -> Iterator[Step]:
         """Something the session wants said."""
         is_audio = isinstance(command, Audio)
+        if isinstance(command, Adjust):
+            self._options = command.options
         if self._is_over or (isinstance(command, Audio) and not command.data):
             return
         if isinstance(command, Start):
@@ -90,6 +97,8 @@ class HearingPacer:
             yield from self._want(now)
         elif self._door is Door.OPEN:
             yield from self._give(command, now)
+        elif self._door is Door.SHUT and isinstance(command, Adjust):
+            return  # the next socket is opened so
         elif self._door is Door.SHUT and is_audio and self._tape.is_cut:
             yield from self.lose("the backend closed the connection amid the stream")
         elif isinstance(command, Finish) and self._is_ready and not self._is_busy():
@@ -112,7 +121,7 @@ class HearingPacer:
 
     def opened(self, now: float) -> Iterator[Step]:
         """The socket is there: what it should have heard already comes first."""
-        self._door, self._is_wanted = Door.OPEN, False
+        self._door, self._is_wanted, self._has_turn = Door.OPEN, False, False
         self._said_at = self._opened_at = now
         self._deadlines.clear()
         yield Say(Start(self._options))
@@ -137,6 +146,9 @@ class HearingPacer:
                 yield Tell(SpeechStarted(self._tape.ours(at)))
             case UtteranceEnd(last_word_end=end):
                 yield Tell(UtteranceEnd(None if end is None else self._tape.ours(end)))
+            case Turn(phase=phase, at=at):
+                self._has_turn = phase != "end"
+                yield Tell(event if at is None else structs.replace(event, at=self._tape.ours(at)))
             case Ended():
                 if self._is_finishing:
                     yield from self._end(event)
@@ -182,6 +194,9 @@ class HearingPacer:
         is_idle = bool(policy.idle) and quiet >= policy.idle
         if is_idle and not self._is_asked() and not self._tape.is_cut:
             yield from self._hang_up()
+        elif policy.keepalive == "silence" and self._has_turn and quiet >= HUSH:
+            self._said_at = now
+            yield from self._keep_awake(min(quiet, LONGEST_HUSH))
         elif policy.keepalive and quiet >= policy.keepalive_after:
             self._said_at = now
             if policy.keepalive == "silence" or (policy.needs_audio and not self._tape.has_audio):
@@ -228,10 +243,10 @@ class HearingPacer:
         for at in range(0, len(data), most):
             yield Say(Audio(data[at : at + most] if most < len(data) else data))
 
-    def _keep_awake(self) -> Iterator[Step]:
+    def _keep_awake(self, seconds: float = SILENCE) -> Iterator[Step]:
         if silent := SILENT_BYTE.get(self._format.encoding):
-            self._tape.silence(SILENCE)
-            yield Say(Audio(silent * self._format.bytes_for(SILENCE)))
+            self._tape.silence(seconds)
+            yield Say(Audio(silent * self._format.bytes_for(seconds)))
 
     # The provider
 

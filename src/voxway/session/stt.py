@@ -13,6 +13,8 @@ from ..audio.length import measure
 from ..audio.wav import RiffStripper
 from ..errors import GatewayError, ProtocolError, UpstreamError
 from ..events import (
+    Adjust,
+    Adjusted,
     Audio,
     Cleared,
     Ended,
@@ -43,13 +45,14 @@ from .actions import (
     upstream_failure,
 )
 from .options import Resolver, able
+from .turns import Turning
 
 
 class SttSession:
     """See the module. `options` are those in force once the session is open."""
 
     def __init__(self, brief: Brief, meter: Meter) -> None:
-        self.options = ListenOptions()
+        self._turning = Turning(ListenOptions(), brief.model)
         self._life = Life(brief, meter)
         self._model = brief.model
         self._capabilities = brief.model.capabilities
@@ -59,6 +62,10 @@ class SttSession:
         self._stripper: RiffStripper | None = None
         self._told_misaligned = False
         self._finalizing = 0
+
+    @property
+    def options(self) -> ListenOptions:
+        return self._turning.options
 
     @property
     def state(self) -> State:
@@ -94,7 +101,7 @@ class SttSession:
                 self._finalizing = max(0, self._finalizing - answers)
                 if event.text:
                     self._life.meter.answered(now)
-                yield ToClient(event)
+                yield from map(ToClient, self._turning.heard(event))
             case Ready():
                 yield from self._life.ready(self._ready())
             case Failed():
@@ -104,7 +111,7 @@ class SttSession:
             case KeepAlive() | Cleared():
                 return
             case _:
-                yield ToClient(event)
+                yield from map(ToClient, self._turning.heard(event))
 
     def upstream_lost(self, message: str, context: str, now: float) -> Iterator[Action]:
         """The upstream is gone for good."""
@@ -154,6 +161,8 @@ class SttSession:
                     yield ToClient(KeepAlive())
             case Finish():
                 yield from self._finish(command, now)
+            case Adjust(options=wanted):
+                yield from self._adjust(wanted)
             case Malformed(message=message, param=param):
                 yield ToClient(Warning("ignored", message, param))
             case _:
@@ -175,7 +184,7 @@ class SttSession:
             )
         given = command.options if isinstance(command.options, ListenOptions) else ListenOptions()
         resolver = Resolver(self._model, is_lenient=self._life.brief.is_lenient)
-        self.options = resolver.listening(given)
+        self._turning = Turning(resolver.listening(given), self._model)
         self._life.warn_before_ready(resolver.warnings)
         self._capabilities = able(self._model, resolver)
         self._life.tag = command.tag or self._life.tag
@@ -187,7 +196,17 @@ class SttSession:
         if self._format.encoding in ("linear16", "linear32"):
             self._stripper = RiffStripper()
         self._life.state = State.OPEN
-        yield ToUpstream(Start(self.options))
+        yield ToUpstream(Start(self._turning.asked))
+
+    def _adjust(self, wanted: ListenOptions) -> Iterator[Action]:
+        if self.options.turns is None:
+            raise ProtocolError("configure: no turns were asked for in init", param="turns")
+        resolver = Resolver(self._model, is_lenient=self._life.brief.is_lenient)
+        asked = self._turning.adjust(resolver.changes(wanted))
+        yield from map(ToClient, resolver.warnings)
+        if asked is not None:
+            yield ToUpstream(Adjust(asked))
+        yield ToClient(Adjusted(self.options))
 
     def _hear(self, data: bytes, now: float) -> Iterator[Action]:
         if not data:

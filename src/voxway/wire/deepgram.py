@@ -61,6 +61,7 @@ OURS = {
     "NET-0001": "idle_timeout_exceeded",
     "NET-0003": "max_connection_duration_exceeded",
     "SchemaError": "invalid_request",
+    "UNPARSABLE_CLIENT_MESSAGE": "invalid_request",
     "INVALID_AUTH": "auth_error",
     "INSUFFICIENT_PERMISSIONS": "forbidden",
     "TOO_MANY_REQUESTS": "rate_limit",

@@ -59,6 +59,9 @@ POLICIES: dict[str, Policy] = {
     "deepgram_listen": Policy(
         keepalive="message", keepalive_after=4.0, needs_audio=True, finalize=2.0, sockets=50
     ),
+    "deepgram_flux_listen": Policy(
+        says_ready=True, keepalive="silence", keepalive_after=4.0, finalize=2.0, sockets=50
+    ),
     # One utterance a socket: it ends with an empty text, and nothing less is answered.
     "elevenlabs": Policy(
         per_utterance=True, is_serial=True, keepalive="message", keepalive_after=10.0

@@ -15,6 +15,8 @@ from msgspec import Struct, structs
 from ..audio.formats import SAMPLE_BYTES, AudioFormat
 from ..errors import ProtocolError
 from ..events import (
+    Adjust,
+    Adjusted,
     Aside,
     Audio,
     Cancel,
@@ -28,10 +30,7 @@ from ..events import (
     Flush,
     Flushed,
     KeepAlive,
-    ListenOptions,
     Malformed,
-    Options,
-    Pronunciation,
     Ready,
     SegmentEnd,
     SegmentStart,
@@ -40,16 +39,20 @@ from ..events import (
     Start,
     Text,
     Transcript,
+    Turn,
     UtteranceEnd,
     Warning,
     Word,
     Words,
 )
 from . import unified_messages as m
+from . import unified_turns as turns
 from .base import Frame, Task, dump, parser
 from .unified_commands import (
     UnknownType,
+    init_from,
     is_init,
+    named,
     read_command,
     reference,
     start_from,
@@ -119,6 +122,8 @@ class Server:
                 yield from (Flush(), Finish()) if self._cancel_means_end else (Cancel(),)
             case m.StopMsg():
                 yield Cancel() if self._style.task == "tts" else Finish()
+            case m.ConfigureMsg() if self._style.task == "stt":
+                yield turns.adjustment(message)
             case m.ConfigureMsg(voice=voice, voice_id=id, language=language, speed=speed):
                 yield Configure(SpeakOptions(voice=voice or id, language=language, speed=speed))
             case m.CloseMsg():
@@ -220,10 +225,12 @@ def _plain(event: Event) -> Iterator[m.Message]:
             yield m.UtteranceEndMsg(end)
         case Warning(code=code, message=message, option=option, model=model):
             yield m.WarningMsg(code, message, option, model)
-        case Aside():
-            return
+        case Turn():
+            yield turns.message(event)
         case KeepAlive():
             yield m.PongMsg()
+        case Adjusted() | Aside():
+            return
         case _:
             raise TypeError(f"{type(event).__name__} is not said to a client")
 
@@ -259,14 +266,14 @@ class Client:
         self._style = style
         self._flushed = False
 
-    def encode(self, event: Event) -> Iterator[Frame]:
+    def encode(self, event: Event) -> Iterator[Frame]:  # noqa: C901 - one case a command
         match event:
             case Audio(data=data):
                 yield data
             case Text(text=text, partial=partial, pronunciation=p):
-                yield dump(m.TextMsg(text, partial=partial, pronunciation=_pronunciation(p)))
+                yield dump(m.TextMsg(text, partial=partial, pronunciation=named(p)))
             case Start(options=options):
-                yield dump(_init(options))
+                yield dump(init_from(options))
             case Flush():
                 yield dump(m.FlushMsg() if self._style.task == "tts" else m.FinalizeMsg())
             case Clear():
@@ -275,6 +282,8 @@ class Client:
                 yield dump(m.CancelMsg())
             case Configure(options=o):
                 yield dump(m.ConfigureMsg(o.voice, None, o.language, o.speed))
+            case Adjust(options=o):
+                yield dump(m.ConfigureMsg(**turns.settings(o.turns)))
             case Finish():
                 yield dump(m.CloseMsg())
             case KeepAlive(reply=reply):
@@ -353,40 +362,7 @@ def _plain_event(message: Any) -> Event:
             return Warning(code, text, option, model)
         case m.PongMsg():
             return KeepAlive()
+        case m.TurnStartMsg() | m.TurnEagerEndMsg() | m.TurnResumedMsg() | m.TurnEndMsg():
+            return turns.event(message)
         case _:
             raise ProtocolError(f"{type(message).__name__} is not for a client")
-
-
-def _pronunciation(p: Pronunciation | None) -> m.Pronunciation | None:
-    return None if p is None else m.Pronunciation("rewrite", p.name, p.dictionary_id)
-
-
-def _init(options: Options | None) -> m.InitMsg:
-    match options:
-        case SpeakOptions() as o:
-            config = m.Config(
-                language=o.language,
-                encoding=o.encoding,
-                sample_rate=o.sample_rate,
-                speed=o.speed,
-                enable_word_timestamps=o.word_timestamps,
-                pronunciation=_pronunciation(o.pronunciation),
-                seed=o.extra.get("seed"),
-                bit_rate=o.extra.get("bit_rate"),
-            )
-            return m.InitMsg(voice=o.voice, config=config)
-        case ListenOptions() as o:
-            config = m.Config(
-                language=o.language,
-                encoding=o.encoding,
-                sample_rate=o.sample_rate,
-                enable_partials=o.partials,
-                enable_vad=o.vad_events,
-                enable_diarization=o.diarization,
-                enable_word_timestamps=o.word_timestamps,
-            )
-            return m.InitMsg(config=config)
-        case None:
-            return m.InitMsg()
-        case unmatched:
-            assert_never(unmatched)

@@ -1,4 +1,4 @@
-"""Reading what a client of the unified protocol says: strictly first, then tolerantly.
+"""What a client of the unified protocol says, read: strictly first, then tolerantly.
 
 The strict reader is the quick one. What it refuses is looked at again: other letter case and the
 names of earlier generations are accepted; what is still wrong is said with the field's name.
@@ -6,7 +6,7 @@ names of earlier generations are accepted; what is still wrong is said with the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -14,6 +14,7 @@ from ..errors import ProtocolError
 from ..events import ListenOptions, Options, Pronunciation, SpeakOptions, Start
 from . import unified_messages as m
 from .base import Task, invalid, parser
+from .unified_turns import settings, turns_in
 
 # Names that earlier generations of this protocol gave to the same messages.
 ALIASES = {"input_text": "text", "speak": "text", "synthesize": "text", "start": "init"}
@@ -128,6 +129,45 @@ def start_from(message: m.InitMsg, task: Task, extra: dict[str, Any]) -> Start:
             vad_events=c.enable_vad,
             word_timestamps=c.enable_word_timestamps,
             diarization=c.enable_diarization,
+            turns=turns_in(c) if c.enable_turns else None,
             extra=extra,
         )
     return Start(options, message.context_id or "")
+
+
+def named(p: Pronunciation | None) -> m.Pronunciation | None:
+    return None if p is None else m.Pronunciation("rewrite", p.name, p.dictionary_id)
+
+
+def init_from(options: Options | None) -> m.InitMsg:
+    """The `init` that asks for these."""
+    match options:
+        case SpeakOptions() as o:
+            config = m.Config(
+                language=o.language,
+                encoding=o.encoding,
+                sample_rate=o.sample_rate,
+                speed=o.speed,
+                enable_word_timestamps=o.word_timestamps,
+                pronunciation=named(o.pronunciation),
+                seed=o.extra.get("seed"),
+                bit_rate=o.extra.get("bit_rate"),
+            )
+            return m.InitMsg(voice=o.voice, config=config)
+        case ListenOptions() as o:
+            config = m.Config(
+                language=o.language,
+                encoding=o.encoding,
+                sample_rate=o.sample_rate,
+                enable_partials=o.partials,
+                enable_vad=o.vad_events,
+                enable_diarization=o.diarization,
+                enable_word_timestamps=o.word_timestamps,
+                enable_turns=o.turns is not None,
+                **settings(o.turns),
+            )
+            return m.InitMsg(config=config)
+        case None:
+            return m.InitMsg()
+        case unmatched:
+            assert_never(unmatched)

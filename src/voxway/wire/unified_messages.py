@@ -37,6 +37,10 @@ class Config(Struct, frozen=True, omit_defaults=True):
     enable_vad: bool = False
     enable_diarization: bool = False
     enable_word_timestamps: bool = False
+    enable_turns: bool = False
+    eot_threshold: float | None = None
+    eager_eot_threshold: float | None = None
+    eot_timeout_ms: float | None = None
     seed: int | None = None
     bit_rate: int | None = None
     pronunciation: Pronunciation | None = None
@@ -91,6 +95,9 @@ class ConfigureMsg(Message, tag="configure", frozen=True):
     voice_id: str | None = None
     language: str | None = None
     speed: float | None = None
+    eot_threshold: float | None = None
+    eager_eot_threshold: float | None = None
+    eot_timeout_ms: float | None = None
 
 
 class CloseMsg(Message, tag="close", frozen=True):
@@ -183,6 +190,31 @@ class UtteranceEndMsg(Message, tag="utterance_end", frozen=True):
     last_word_end: float | None = None
 
 
+class TurnStartMsg(Message, tag="turn_start", frozen=True):
+    timestamp: float | None = None
+
+
+class TurnEagerEndMsg(Message, tag="turn_eager_end", frozen=True):
+    """The turn seems to be over; `turn_resumed` takes it back."""
+
+    transcript: str
+    confidence: float | None = None
+    timestamp: float | None = None
+
+
+class TurnResumedMsg(Message, tag="turn_resumed", frozen=True):
+    timestamp: float | None = None
+
+
+class TurnEndMsg(Message, tag="turn_end", frozen=True):
+    """`transcript` is all that was said in the turn."""
+
+    transcript: str
+    trigger: Literal["model", "timeout", "manual"]
+    confidence: float | None = None
+    timestamp: float | None = None
+
+
 class WarningMsg(Message, tag="warning", frozen=True):
     code: str
     message: str
@@ -236,6 +268,10 @@ ReplyMsg = (
     | FinalMsg
     | SpeechStartedMsg
     | UtteranceEndMsg
+    | TurnStartMsg
+    | TurnEagerEndMsg
+    | TurnResumedMsg
+    | TurnEndMsg
     | WarningMsg
     | ErrorMsg
     | SessionEndedMsg

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from ..audio.decode import Decoder
 from ..audio.formats import AudioFormat
 from ..engines.base import Ear, Hearing
+from ..engines.turns import Following, listen
 from ..errors import ProtocolError
 from ..events import (
+    Adjust,
     Audio,
     Ended,
     Event,
@@ -75,7 +77,7 @@ class HearingSession:
                 self._inbox.put(command)
                 if self._queued > MAX_QUEUED:
                     self._line.read(False)
-            case Flush() | Finish():
+            case Flush() | Finish() | Adjust():
                 self._open()
                 self._inbox.put(command)
             case KeepAlive(reply=reply):
@@ -104,7 +106,7 @@ class HearingSession:
     async def _work(self, options: ListenOptions, decoder: Decoder) -> None:
         # The first session with speakers loads their model: not on the loop.
         with self._line.working():
-            hearing = await self._turns.take(lambda: self._ear.listen(options))
+            hearing = await self._turns.take(lambda: listen(self._ear, options))
         try:
             while await self._step(hearing, decoder):
                 await self._line.until_writable()
@@ -126,6 +128,10 @@ class HearingSession:
             return True
         if isinstance(command, Flush):
             self._say(await self._turn(hearing.finalize))
+            return True
+        if isinstance(command, Adjust):
+            if isinstance(hearing, Following) and command.options.turns is not None:
+                hearing.adjust(command.options.turns)
             return True
         replies = await self._turn(lambda: hearing.feed(decoder.flush()))
         replies += await self._turn(hearing.finalize)
