@@ -24,6 +24,7 @@ from .peers import Draw, Meet, Way
 from .seats import Seated, Seats
 from .stores.limits import Limits
 from .supervisor import Supervisor
+from .vestibule import Vestibule
 from .visit import Visit
 from .wire.base import Address, Endpoint, Wire
 from .wire.policies import Policy
@@ -99,9 +100,11 @@ class Dialler:
             endpoint = structs.replace(endpoint, headers={**endpoint.headers, **key})
         policy, counted = policy_at(backend, wire), counted_as(backend, address)
         receiver = meet(wire.client(options, address), policy, self._draw(policy, counted))
+        vestibule = Vestibule(receiver, wire.turned_away) if wire.turned_away else None
+        receiver = vestibule or receiver
         if policy.sockets:
             receiver = await self._seats.take(counted, policy.sockets, receiver)
-        await _connect(endpoint, receiver)
+        await _connect(endpoint, receiver, vestibule)
 
     def _draw(self, policy: Policy, counted: str) -> Draw | None:
         """How characters are taken out of what the provider allows, if it bounds them."""
@@ -132,7 +135,7 @@ def counted_as(backend: Backend, address: Address) -> str:
     return f"provider:{backend.wire}:{digest(f'{address.url} {address.key}').hex()[:32]}"
 
 
-async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
+async def _connect(endpoint: Endpoint, receiver: Receiver, vestibule: Vestibule | None) -> None:
     is_there = False
     try:
         if endpoint.url.startswith("http"):
@@ -141,6 +144,8 @@ async def _connect(endpoint: Endpoint, receiver: Receiver) -> None:
             await http.dial(endpoint, receiver)
         else:
             await pico.dial(endpoint, receiver)
+        if vestibule is not None:
+            await vestibule.admitted()
         is_there = True
     finally:
         if not is_there and isinstance(receiver, Seated):

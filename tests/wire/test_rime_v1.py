@@ -316,3 +316,33 @@ def test_where_to_connect() -> None:
     assert endpoint.url == "wss://coda.api.rime.ai/ws"
     assert endpoint.headers == {"Authorization": "Bearer KEY"}
     assert endpoint.subprotocols == ("rime.v1.json",)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_full"),
+    [
+        ({"error": {"kind": "resource_exhausted", "message": "no"}}, True),
+        ({"error": {"kind": "unavailable"}}, True),
+        ({"error": {"kind": "unauthenticated"}}, False),
+        ({"ready": {"protocol": 1}}, False),
+        ("nonsense", False),
+    ],
+)
+def test_whether_there_is_no_room(message: Any, is_full: bool) -> None:
+    assert WIRE.turned_away is not None
+    assert WIRE.turned_away(json.dumps(message)) is is_full
+
+
+@pytest.mark.parametrize(
+    ("frame", "key"),
+    [
+        ({"config": {"authorization": "Api-Key KEY"}}, "KEY"),
+        ({"config": {"authorization": " KEY "}}, "KEY"),
+        ({"config": {}}, ""),
+        ({"text": "KEY"}, ""),
+        ([], ""),
+    ],
+)
+def test_a_browser_shows_its_key_in_the_first_message(frame: Any, key: str) -> None:
+    assert WIRE.key_in is not None
+    assert WIRE.key_in(json.dumps(frame)) == key

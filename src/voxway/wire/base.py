@@ -197,7 +197,8 @@ class Wire(Struct, frozen=True, kw_only=True):
     the same path, which is for those who offer none of these; `names_model` is the query parameter
     with the provider's name of the model. `headers` are those of an accepted upgrade, by request
     id. `key_in` reads a key out of the first message, where clients may put it there; `is_polite`:
-    refusals are told in the open socket, since its clients expect no other. `quiet`: clients that
+    refusals are told in the open socket, since its clients expect no other. `turned_away`: whether
+    the provider's first frame, which comes unasked, says that it has no room. `quiet`: clients that
     never say that they are done have their session finished after so long without a frame (0:
     never).
     """
@@ -216,6 +217,7 @@ class Wire(Struct, frozen=True, kw_only=True):
     headers: Callable[[str], Mapping[str, str]] = no_headers
     key_in: Callable[[Frame], str] | None = None
     is_polite: bool = False
+    turned_away: Callable[[Frame], bool] | None = None
     quiet: float = 0.0
 
 

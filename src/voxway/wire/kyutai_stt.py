@@ -175,4 +175,5 @@ WIRE = Wire(
     server=Server,
     paths=(PATH,),
     policy=POLICIES["kyutai_stt"],
+    turned_away=k.turned_away,
 )

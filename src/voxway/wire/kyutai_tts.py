@@ -176,4 +176,5 @@ WIRE = Wire(
     server=Server,
     paths=(PATH,),
     policy=POLICIES["kyutai_tts"],
+    turned_away=k.turned_away,
 )

@@ -12,7 +12,7 @@ from .. import events as e
 from ..errors import ProtocolError
 from . import rime
 from . import rime_v1_messages as m
-from .base import Address, Endpoint, Frame, Marks, Opening, Wire, dump, parser
+from .base import Address, Endpoint, Frame, Marks, Opening, Wire, dump
 from .policies import POLICIES
 from .rime_v1_client import Client
 from .rime_v1_context import Context, options_of
@@ -20,8 +20,6 @@ from .rime_v1_context import Context, options_of
 PATH = "/ws"
 JSON = "rime.v1.json"
 DEFAULT = "default"  # the context of messages that name none
-
-_request = parser(m.RequestMsg)
 
 
 class Server:
@@ -38,7 +36,7 @@ class Server:
         return (e.Aside(),)
 
     def decode(self, frame: Frame) -> Iterator[e.Event]:
-        said: m.RequestMsg = _request(frame)
+        said: m.RequestMsg = m.read_request(frame)
         given = [name for name in m.PAYLOADS if getattr(said, name) is not None]
         if len(given) != 1:
             raise ProtocolError(f"one payload is needed of {', '.join(m.PAYLOADS)}", param="start")
@@ -126,9 +124,17 @@ class Server:
 
 def key_in(frame: Frame) -> str:
     try:
-        return m.key_in(_request(frame))
+        return m.key_in(m.read_request(frame))
     except ProtocolError:
         return ""
+
+
+def turned_away(frame: Frame) -> bool:
+    try:
+        said: m.ResponseMsg = m.read_response(frame)
+    except ProtocolError:
+        return False
+    return said.error is not None and said.error.kind in ("resource_exhausted", "unavailable")
 
 
 def endpoint(options: e.SpeakOptions, address: Address) -> Endpoint:
@@ -147,4 +153,5 @@ WIRE = Wire(
     marks=Marks(fields=frozenset({"start", "config"})),
     policy=POLICIES["rime_v1"],
     key_in=key_in,
+    turned_away=turned_away,
 )

@@ -8,10 +8,8 @@ from msgspec import Struct
 
 from .. import events as e
 from . import rime_v1_messages as m
-from .base import Address, Frame, dump, parser
+from .base import Address, Frame, dump
 from .rime_v1_context import request_of
-
-_response = parser(m.ResponseMsg)
 
 
 class Utterance(Struct):
@@ -62,7 +60,7 @@ class Client:
         return m.RequestMsg(contextId=theirs, start=request_of(options))
 
     def decode(self, frame: Frame) -> Iterator[e.Event]:
-        said: m.ResponseMsg = _response(frame)
+        said: m.ResponseMsg = m.read_response(frame)
         utterance = self._known.get(said.contextId)
         if said.ready is not None:
             yield e.Ready()

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ..errors import RULES
 from ..events import Failed, Word
+from .base import parser
 from .rime import Factor
 
 KINDS = {
@@ -170,3 +171,6 @@ def seconds(duration: Any) -> float:
         return min(max(0.0, float(str(duration).removesuffix("s"))), 1e6)
     except ValueError:
         return 0.0
+
+
+read_request, read_response = parser(RequestMsg), parser(ResponseMsg)
