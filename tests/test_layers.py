@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "routes catalog config auth addresses asking visit limits usage moments",
         "session engines",
         "net ear peers line lines stage aligning converting relay direct door dialling guard "
-        "entrance seats purse "
+        "entrance seats vestibule purse "
         "supervisor worker stores telemetry",
         "gateway http client playground",
         "cli",
