@@ -10,7 +10,7 @@ import uvloop
 from voxway.net.base import Socket
 from voxway.wire.base import Frame
 
-BOUND = 5.0  # seconds: a bound against hangs, not a measure
+BOUND = 30.0  # seconds: a bound against hangs, not a measure
 
 
 class Ear:
@@ -53,4 +53,4 @@ class Ear:
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    uvloop.run(asyncio.wait_for(test(), 20))
+    uvloop.run(asyncio.wait_for(test(), 2 * BOUND))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -221,6 +222,22 @@ def test_whoever_hangs_up_during_the_handshake_is_an_error(
                 assert caught.value.error == "backend_connection_failed"
 
     run(test)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_server_that_says_too_much_is_left_and_nothing_is_complained_of(library: str) -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        async with connected(("websockets", library)) as (_, here, server, _):
+            server.send(bytes(pico.UPSTREAM_FRAME_BYTES + 1))
+            await here.end()
+        gc.collect()
+
+    run(test)
+    assert complaints == []
 
 
 KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from picows import (
@@ -85,6 +86,7 @@ class Link(WSListener):
         self._code, self._reason = 1006, ""
         self._closing = self._is_told = self.was_opened = False
         self._cut: asyncio.TimerHandle | None = None
+        self._settling: asyncio.Task[None] | None = None
 
     # Socket
 
@@ -164,6 +166,9 @@ class Link(WSListener):
         if self._cut is not None:
             self._cut.cancel()
         self._transport = None
+        # What went wrong is kept for whoever waits for the end; if nobody does, that is complained
+        # of in the log. What matters of it is the code.
+        self._settling = asyncio.get_running_loop().create_task(_settled(transport))
         self._tell_end()
 
     def _tell_end(self) -> None:
@@ -261,6 +266,11 @@ def protocol(
 class _UnixProtocol(WSProtocol):  # type: ignore[misc]
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(tcp_like(transport))
+
+
+async def _settled(transport: WSTransport) -> None:
+    with suppress(WSError):
+        await transport.wait_disconnected()
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
