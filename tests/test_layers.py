@@ -14,11 +14,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "events errors audio text backoff",
         "wire",
-        "routes catalog config auth addresses asking visit limits usage moments",
+        "routes catalog config auth addresses asking visit limits usage moments offer",
         "session engines",
         "net ear peers line lines stage aligning converting relay direct door dialling guard "
         "entrance seats vestibule purse "
-        "supervisor worker stores telemetry",
+        "supervisor worker stores telemetry wyoming",
         "gateway http client playground",
         "cli",
     )

@@ -50,6 +50,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     failures_per_minute: Annotated[int, Meta(ge=0)] = 20  # wrong keys from one address; 0: any
     sockets_per_address: Annotated[int, Meta(ge=0)] = 200  # 0: any
     trusted_proxies: tuple[str, ...] = ()  # addresses and ranges whose X-Forwarded-For is believed
+    wyoming_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None  # None: nobody listens
+    wyoming_key: str = ""  # whose account all clients there use
     dev: bool = False
 
 
@@ -63,11 +65,13 @@ def load(environ: Mapping[str, str]) -> Settings:
         changes["data_dir"] = data_dir
     else:
         changes["data_dir"] = str(default_data_dir(environ))
-    for name in ("database_url", "redis_url", "catalog"):
+    for name in ("database_url", "redis_url", "catalog", "wyoming_key"):
         if value := environ.get(f"VOXWAY_{name.upper()}"):
             changes[name] = value
     if on_loss := environ.get("VOXWAY_ON_LOSS"):
         changes["on_loss"] = _known_loss(on_loss)
+    if port := environ.get("VOXWAY_WYOMING_PORT", "").strip():
+        changes["wyoming_port"] = _port(port, "VOXWAY_WYOMING_PORT")
     if "VOXWAY_ENGINES" in environ:
         changes["engines"] = parse_engines(environ["VOXWAY_ENGINES"])
     settings = msgspec.structs.replace(settings, **changes)
@@ -134,6 +138,12 @@ def parse_engines(text: str) -> tuple[EngineSetting, ...]:
             )
         settings.append(EngineSetting(model, address or "auto"))
     return tuple(settings)
+
+
+def _port(said: str, where: str) -> int:
+    if not said.isdecimal() or int(said) > 65_535:
+        raise ConfigError(f"{where}: {said[:20]!r} is not a port (0-65535)", param=where)
+    return int(said)
 
 
 def _known_loss(said: str) -> OnLoss:

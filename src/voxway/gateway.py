@@ -176,11 +176,16 @@ class Gateway:
 
     async def converse(self, visit: Visit) -> Direct:
         """A session without a socket, for an HTTP request. Raises GatewayError."""
-        enter = partial(self._entrance.let_work, visit.account)
         direct = Direct()
-        tier = visit.account.tier.for_http()
-        direct.open((await self._begin("http", visit, Plain(), tier, enter))[0])
+        direct.open(await self.attend(visit))
         return direct
+
+    async def attend(self, visit: Visit) -> Receiver:
+        """The same for a client that speaks the vocabulary itself: the receiver of its commands.
+        Raises GatewayError."""
+        enter = partial(self._entrance.let_work, visit.account)
+        tier = visit.account.tier.for_http()
+        return (await self._begin("http", visit, Plain(), tier, enter))[0]
 
     def _dialect(self, visit: Visit, request: Request) -> tuple[Visit, Dialect]:
         """What is spoken on a socket, and under which tag. Raises GatewayError."""

@@ -51,6 +51,14 @@ def serve(
     port: Annotated[int, typer.Option(help="Port for HTTP and WebSockets.")] = 8080,
     tls_cert: Annotated[str, typer.Option(help="Certificate chain (PEM); with --tls-key.")] = "",
     tls_key: Annotated[str, typer.Option(help="Private key (PEM); with --tls-cert.")] = "",
+    wyoming: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            help="Port for Wyoming clients, as Home Assistant [env VOXWAY_WYOMING_PORT]. Beyond "
+            "loopback VOXWAY_WYOMING_KEY has to say by whose key.",
+        ),
+    ] = None,
     dev: Annotated[
         bool, typer.Option("--dev", help="Answer models without a backend by the local ones.")
     ] = False,
@@ -64,7 +72,9 @@ def serve(
     from . import serve as command
 
     command.run(
-        command.Listen(host, port, tls_cert or None, tls_key or None), dev=dev, level=log_level
+        command.Listen(host, port, tls_cert or None, tls_key or None, wyoming),
+        dev=dev,
+        level=log_level,
     )
 
 

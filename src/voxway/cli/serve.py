@@ -41,17 +41,20 @@ from ..stores.installation import Installation, installation
 from ..stores.limits import Limits, in_memory, in_redis
 from ..stores.usage import Ledger
 from ..supervisor import Supervisor
+from .wyoming import speaking_for, wyoming_house, wyoming_port
 
 log = structlog.get_logger("voxway")
 
 
 class Listen(Struct, frozen=True):
-    """Where to listen, and with which certificate."""
+    """Where to listen, and with which certificate. `wyoming` is the port of that protocol, which
+    else the settings tell."""
 
     host: str
     port: int
     cert: str | None = None
     key: str | None = None
+    wyoming: int | None = None
 
 
 class Server(uvicorn.Server):
@@ -157,6 +160,12 @@ async def serve(
         )
         server = Server(uvicorn_config(listen, gateway, entrance, offered))
         reload_on_hangup(gateway, settings, dev=dev)
+        port = settings.wyoming_port if listen.wyoming is None else listen.wyoming
+        if port is not None:
+            account = await speaking_for(listen.host, settings, accounts)
+            beside = bind(listen.host, port)
+            house = wyoming_house(gateway, entrance, account)
+            await stack.enter_async_context(wyoming_port(house, beside, entrance))
         work = (
             *(supervisor.run(), limits.run(), accounts.run(gateway.end_keys)),
             *(ledger.run(), gateway.run()),
