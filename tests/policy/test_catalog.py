@@ -35,6 +35,7 @@ def test_paths_that_ask_for_nothing(path: str) -> None:
         (["something"], "rime_ws", ""),
         (["rime.v1.json"], "rime_v1", "rime.v1.json"),
         (["something", "rime.v1.json"], "rime_v1", "rime.v1.json"),
+        (["rime.v1.binary", "rime.v1.json"], "rime_v1", "rime.v1.binary"),
     ],
 )
 def test_two_wires_of_one_path(offered: list[str], wire: str, subprotocol: str) -> None:

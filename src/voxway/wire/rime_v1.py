@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator
 
 from .. import events as e
 from ..errors import ProtocolError
-from . import rime
+from . import rime, rime_v1_binary
 from . import rime_v1_messages as m
 from .base import Address, Endpoint, Frame, Marks, Opening, Wire, dump
 from .policies import POLICIES
+from .rime_v1_binary import write
 from .rime_v1_client import Client
 from .rime_v1_context import Context, options_of
 
 PATH = "/ws"
-JSON = "rime.v1.json"
+JSON, BINARY = "rime.v1.json", "rime.v1.binary"
 DEFAULT = "default"  # the context of messages that name none
 
 
@@ -27,6 +28,7 @@ class Server:
 
     def __init__(self, opening: Opening) -> None:
         self._request_id = opening.request_id or "voxway"
+        self._is_binary = opening.subprotocol == BINARY
         self._contexts: dict[str, Context] = {}
         self._defaults = m.SynthesisRequest()
         self._count = 0
@@ -36,7 +38,7 @@ class Server:
         return (e.Aside(),)
 
     def decode(self, frame: Frame) -> Iterator[e.Event]:
-        said: m.RequestMsg = m.read_request(frame)
+        said = read_request(frame)
         given = [name for name in m.PAYLOADS if getattr(said, name) is not None]
         if len(given) != 1:
             raise ProtocolError(f"one payload is needed of {', '.join(m.PAYLOADS)}", param="start")
@@ -90,9 +92,9 @@ class Server:
         context = self._contexts.get(event.context)
         if isinstance(event, e.Audio):
             if context:
-                yield context.chunk(event)
+                yield context.chunk(event, is_binary=self._is_binary)
         elif (said := self._said(event, context)) is not None:
-            yield dump(said)
+            yield write(said) if self._is_binary else dump(said)
 
     def _said(self, event: e.Event, context: Context | None) -> m.ResponseMsg | None:
         name = event.context
@@ -122,9 +124,17 @@ class Server:
         return rime.closing(code, reason)
 
 
+def read_request(frame: Frame) -> m.RequestMsg:
+    """In whatever form: only the answers are all in that which was agreed upon."""
+    if isinstance(frame, bytes):
+        return rime_v1_binary.read_request(frame)
+    said: m.RequestMsg = m.read_request(frame)
+    return said
+
+
 def key_in(frame: Frame) -> str:
     try:
-        return m.key_in(m.read_request(frame))
+        return m.key_in(read_request(frame))
     except ProtocolError:
         return ""
 
@@ -148,7 +158,7 @@ WIRE = Wire(
     endpoint=endpoint,
     server=Server,
     paths=(PATH,),
-    subprotocols=(JSON,),
+    subprotocols=(JSON, BINARY),
     names_model="modelId",
     marks=Marks(fields=frozenset({"start", "config"})),
     policy=POLICIES["rime_v1"],

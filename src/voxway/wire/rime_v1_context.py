@@ -9,8 +9,9 @@ from ..audio.wav import wav_header
 from ..errors import ConfigError
 from ..events import Audio, SpeakOptions, Word
 from . import rime_v1_messages as m
-from .base import dump
+from .base import Frame, dump
 from .rime import RATE, SHORT
+from .rime_v1_binary import write
 
 # Its names of formats -> ours; `audio/wav` is pcm with a header.
 OURS = {
@@ -38,11 +39,13 @@ class Context(Struct):
     has_header: bool = False
     words: list[Word] = field(default_factory=list)
 
-    def chunk(self, audio: Audio) -> str:
+    def chunk(self, audio: Audio, *, is_binary: bool) -> Frame:
         data = audio.data
         if self.is_wav and not self.has_header:
             data = wav_header(self.options.sample_rate or RATE) + data
         self.has_header = True
+        if is_binary:
+            return write(m.ResponseMsg(contextId=audio.context, audio=data))
         # The one hot message: see unified.py.
         encoded = pybase64.b64encode_as_string(data)
         return f'{{"contextId":{dump(audio.context)},"audio":"{encoded}"}}'
