@@ -8,14 +8,18 @@ from collections.abc import Awaitable, Callable
 from msgspec import json
 
 from .asking import stamped
-from .errors import AuthError, GatewayError
+from .errors import AuthError, GatewayError, TooLargeError
 from .guard import contained
-from .net.base import Receiver, Refusal, Socket
+from .limits import KIB
+from .net.base import Acceptance, Receiver, Refusal, Socket
 from .session.actions import failed
 from .wire.base import Dialect, Frame, Opening, Wire, refuse_plainly
 from .wire.unified import Server, Style
 
 KEY_TIMEOUT = 10.0  # seconds for the first message, where the key may be in it
+# Of such a message, and of those after it, at most: whose they are, and so the tier, is not known
+# when a socket is opened.
+FIRST_BYTES = 128 * KIB
 
 
 def refusal(error: GatewayError, request_id: str, native: Wire | None) -> Refusal:
@@ -34,10 +38,17 @@ def say_farewell(socket: Socket, codec: Dialect, error: GatewayError) -> None:
 
 class Farewell:
     """Receiver that tells why one may not come in, and closes: for browsers, which cannot read a
-    refusal, and for dialects that know no other."""
+    refusal, and for dialects that know no other. `leave` is called when the socket is gone."""
 
-    def __init__(self, error: GatewayError, native: Wire | None, subprotocol: str = "") -> None:
+    def __init__(
+        self,
+        error: GatewayError,
+        native: Wire | None,
+        leave: Callable[[], None],
+        subprotocol: str = "",
+    ) -> None:
         self._error = error
+        self._leave = leave
         opening = Opening(subprotocol=subprotocol)
         self._codec: Dialect = native.server(opening) if native else Server(Style("tts"))
 
@@ -48,16 +59,22 @@ class Farewell:
 
     def writable(self, writable: bool) -> None: ...
 
-    def closed(self, code: int, reason: str) -> None: ...
+    def closed(self, code: int, reason: str) -> None:
+        self._leave()
 
 
 class Doorstep:
-    """Receiver that waits for the first message, since the key may be in it. `admit` gives the
-    receiver for whoever has that key, or raises GatewayError."""
+    """Receiver that waits for the first message, since the key may be in it. `admit` lets in
+    whoever has that key, or raises GatewayError; `leave` is called once, before that or when the
+    socket is gone."""
 
-    def __init__(self, admit: Callable[[str], Awaitable[Receiver]], wire: Wire) -> None:
+    def __init__(
+        self, admit: Callable[[str], Awaitable[Acceptance]], wire: Wire, leave: Callable[[], None]
+    ) -> None:
         self._admit = admit
         self._wire = wire
+        self._leave: Callable[[], None] | None = leave
+        self._oversized: Callable[[], None] | None = None
         self._socket: Socket | None = None
         self._inside: Receiver | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -83,13 +100,15 @@ class Doorstep:
     async def _let_in(self, frame: Frame) -> None:
         with contained("doorstep", self._give_up):
             assert self._wire.key_in is not None
+            self._go()
             try:
-                inside = await self._admit(self._wire.key_in(frame))
+                accepted = await self._admit(self._wire.key_in(frame))
             except GatewayError as error:
                 self._refuse(error)
                 return
             assert self._socket is not None  # else we had been cancelled
-            self._inside = inside
+            self._inside, self._oversized = accepted.receiver, accepted.oversized
+            inside = self._inside
             self._socket.resume()
             inside.opened(self._socket)
             if not self._is_writable:
@@ -103,8 +122,16 @@ class Doorstep:
         if self._inside is not None:
             self._inside.writable(writable)
 
+    def oversized(self) -> None:
+        """A message over `FIRST_BYTES` was begun."""
+        if self._oversized is not None:
+            self._oversized()
+        else:
+            self._refuse(TooLargeError(f"a message is over {FIRST_BYTES} bytes"))
+
     def closed(self, code: int, reason: str) -> None:
         self._rest()
+        self._go()
         if self._inside is not None:
             self._inside.closed(code, reason)
         elif self._admitting is not None:
@@ -114,6 +141,11 @@ class Doorstep:
     def _too_late(self) -> None:
         self._timer = None
         self._refuse(AuthError("no API key in the headers, the query or the first message"))
+
+    def _go(self) -> None:
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
 
     def _rest(self) -> None:
         if self._timer is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from .addresses import AddressGuard, Network, caller, is_trusted
@@ -61,21 +62,27 @@ class Entrance:
         most = account.tier.http_requests_per_minute
         return await self._limits.rates.admit(account.id, most)
 
+    def stand(self, request: Request) -> Leave:
+        """Count a socket of somebody who is not let in, or not yet. Raises LimitError if its
+        address has too many; else call what is returned, once, when it is gone or asks to go in."""
+        address = self._address(request)
+        self._guard.opened(address)
+        return partial(self._guard.closed, address)
+
     async def let_in(self, account: Account, request: Request, owner: str) -> Leave:
         """Take a socket's slot. Raises LimitError if the account or its address has none left;
         else call what is returned, once, when the socket is gone."""
-        address = self._address(request)
-        self._guard.opened(address)
+        stand_no_more = self.stand(request)
         is_in = False
         try:
             leave = await self._take(_slot("websocket", account), account.tier.connections, owner)
             is_in = True
         finally:
             if not is_in:
-                self._guard.closed(address)
+                stand_no_more()
 
         def go() -> None:
-            self._guard.closed(address)
+            stand_no_more()
             leave()
 
         return go

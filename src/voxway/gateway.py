@@ -21,9 +21,9 @@ from .asking import asked, request_id_in, stamped
 from .auth import Account, credential_of
 from .catalog import Catalog, Found
 from .direct import Direct, Plain
-from .door import Doorstep, Farewell, refusal
+from .door import FIRST_BYTES, Doorstep, Farewell, refusal
 from .entrance import Entrance, Leave
-from .errors import AuthError, GatewayError, ProtocolError
+from .errors import AuthError, GatewayError, LimitError, ProtocolError
 from .events import Pronunciation, Usage, Warning
 from .guard import Guarded, contained
 from .limits import Meter, Tier
@@ -108,14 +108,29 @@ class Gateway:
         try:
             if native is not None and native.key_in is not None and not credential_of(request):
                 ask = partial(self._admit_late, request, request_id)
-                return Acceptance(Doorstep(ask, native), spoken or None, stamped(request_id))
+                door = Doorstep(ask, native, self._entrance.stand(request))
+                return Acceptance(
+                    door, spoken or None, stamped(request_id), FIRST_BYTES, door.oversized
+                )
             return await self._admit(request, request_id)
         except GatewayError as error:
             log.info("refused", code=error.error, request=request_id, peer=request.peer)
             if "origin" in request.headers or (native is not None and native.is_polite):
-                agreed = spoken or next(iter(request.subprotocols), None)
-                return Acceptance(Farewell(error, native, spoken), agreed)
+                return self._farewell(error, request, wanted, request_id)
             return refusal(error, request_id, native)
+
+    def _farewell(
+        self, error: GatewayError, request: Request, wanted: Target | None, request_id: str
+    ) -> Refusal | Acceptance:
+        """Let somebody in to be told why not, unless there are too many of them."""
+        native = wanted.native if wanted is not None else None
+        spoken = wanted.subprotocol if wanted is not None else ""
+        try:
+            leave = self._entrance.stand(request)
+        except LimitError as full:
+            return refusal(full, request_id, native)
+        agreed = spoken or next(iter(request.subprotocols), None)
+        return Acceptance(Farewell(error, native, leave, spoken), agreed, max_message=FIRST_BYTES)
 
     async def _admit(self, request: Request, request_id: str) -> Acceptance:
         account = await self._entrance.account(request)
@@ -137,10 +152,10 @@ class Gateway:
             guarded, subprotocol, headers, tier.message_bytes, oversized, tier.heartbeat
         )
 
-    async def _admit_late(self, request: Request, request_id: str, key: str) -> Receiver:
+    async def _admit_late(self, request: Request, request_id: str, key: str) -> Acceptance:
         """Let somebody in whose key came in the first message."""
         headers = {**request.headers, "authorization": f"Bearer {key}"} if key else request.headers
-        return (await self._admit(structs.replace(request, headers=headers), request_id)).receiver
+        return await self._admit(structs.replace(request, headers=headers), request_id)
 
     def visit(
         self,

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from voxway.door import Doorstep
+from voxway.door import Doorstep, Farewell
 from voxway.errors import AuthError
+from voxway.net.base import Acceptance
 from voxway.routes import target
 from voxway.wire.base import Frame, Wire
 
@@ -61,23 +62,27 @@ class Scene(Struct):
     inside: Heard
     known: asyncio.Event
     keys: list[str]
+    left: list[str]  # the keys that had been looked at when `leave` was called
 
 
 def run(work: Callable[[Scene], Awaitable[None]]) -> None:
     async def main() -> None:
-        socket, inside, known, keys = Heard(), Heard(), asyncio.Event(), list[str]()
+        socket, inside, known = Heard(), Heard(), asyncio.Event()
+        keys, left = list[str](), list[str]()
 
-        async def admit(key: str) -> Heard:
+        async def admit(key: str) -> Acceptance:
+            assert left == [""]
             keys.append(key)
             await known.wait()
             if key != "the-key":
                 raise AuthError("unknown API key")
-            return inside
+            return Acceptance(inside, oversized=lambda: inside.told.append("oversized"))
 
-        door = Doorstep(admit, elevenlabs())
+        door = Doorstep(admit, elevenlabs(), lambda: left.append("".join(keys)))
         door.opened(socket)
-        await work(Scene(door, socket, inside, known, keys))
+        await work(Scene(door, socket, inside, known, keys, left))
         await asyncio.sleep(0)
+        assert left == [""]
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())
@@ -132,6 +137,44 @@ def test_a_wrong_key_is_told_and_the_answer_to_the_close_is_read() -> None:
         assert at.inside.told == []
 
     run(work)
+
+
+def test_who_never_shows_a_key_is_counted_until_it_goes() -> None:
+    async def work(at: Scene) -> None:
+        assert at.left == []
+        at.door.closed(1006, "")
+        assert at.left == [""]
+
+    run(work)
+
+
+def test_who_is_told_why_not_is_counted_until_it_goes() -> None:
+    left: list[str] = []
+    socket = Heard()
+    farewell = Farewell(AuthError("unknown API key"), None, lambda: left.append("left"))
+    farewell.opened(socket)
+    assert (socket.told[-1], left) == (("close", 4000), [])
+    farewell.closed(4000, "")
+    assert left == ["left"]
+
+
+def test_a_message_that_is_too_large_is_told_in_or_outside() -> None:
+    async def outside(at: Scene) -> None:
+        at.door.oversized()
+        assert "a message is over 131072 bytes" in str(at.socket.told[1])
+        assert at.socket.told[-1] == ("close", 1008)
+        at.door.closed(1008, "")
+
+    async def inside(at: Scene) -> None:
+        at.known.set()
+        at.door.frame(FIRST)
+        await asyncio.sleep(0.01)
+        at.door.oversized()
+        assert at.inside.told[-1] == "oversized"
+        at.door.closed(1008, "")
+
+    run(outside)
+    run(inside)
 
 
 def test_a_door_that_breaks_closes() -> None:
