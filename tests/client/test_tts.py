@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -19,7 +21,7 @@ from voxway.client import (
     notices,
 )
 from voxway.door import refusal
-from voxway.errors import AuthError, ConfigError, GatewayError, LimitError
+from voxway.errors import AuthError, ConfigError, GatewayError, LimitError, UpstreamError
 from voxway.events import (
     Audio,
     Clear,
@@ -467,6 +469,27 @@ def test_limits_are_the_callers_to_handle() -> None:
             assert tts.state is State.CLOSED
 
     run(test())
+
+
+def test_a_connection_that_is_lost_amid_a_ping(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        async with talking(speaker) as (there, tts):
+            assert await tts.ping() > 0
+            socket = there.peers[0].socket
+            assert socket is not None
+            socket.pause()
+            pinging = asyncio.create_task(tts.ping())
+            forgotten = asyncio.create_task(tts.ping())
+            await asyncio.sleep(0.01)
+            forgotten.cancel()
+            socket.resume()
+            socket.close(1011)
+            with contextlib.suppress(UpstreamError):  # it may just have been answered
+                await pinging
+        gc.collect()
+
+    run(test())
+    assert "never retrieved" not in caplog.text
 
 
 def test_missed_heartbeats_reconnect() -> None:
