@@ -120,11 +120,12 @@ class Link(WSListener):
         """Seconds until the peer answered. Raises UpstreamError if it is gone before."""
         if self._transport is None:
             raise UpstreamError("there is no connection to ping", code="backend_connection_failed")
-        measuring = asyncio.ensure_future(self._transport.measure_roundtrip_time(1))
-        # Whoever asked may go away; what becomes of it is then nobody's, and no error either.
-        measuring.add_done_callback(lambda task: task.cancelled() or task.exception())
+        if self._measuring is None or self._measuring.done():  # picows has no two at a time
+            self._measuring = asyncio.ensure_future(self._transport.measure_roundtrip_time(1))
+            # Whoever asked may go away; what becomes of it is then nobody's, and no error either.
+            self._measuring.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
-            return (await asyncio.shield(measuring))[0]
+            return (await asyncio.shield(self._measuring))[0]
         except ConnectionResetError as error:
             message = "the connection was lost amid a ping"
             raise UpstreamError(message, code="backend_connection_failed") from error
