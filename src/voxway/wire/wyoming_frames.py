@@ -116,7 +116,7 @@ def _read(decoder: Any, data: bytes) -> Any:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"not JSON: {error}") from None
 
 
