@@ -86,6 +86,7 @@ class Link(WSListener):
         self._code, self._reason = 1006, ""
         self._closing = self._is_told = self.was_opened = False
         self._cut: asyncio.TimerHandle | None = None
+        self._measuring: asyncio.Future[list[float]] | None = None
         self._settling: asyncio.Task[None] | None = None
 
     # Socket
