@@ -295,6 +295,29 @@ def test_fragments_and_broken_text(
     run(test)
 
 
+@pytest.mark.parametrize("connection", ["keep-alive, Upgrade", "upgrade", "close"])
+def test_whoever_asks_for_an_upgrade_among_other_things_has_one(connection: str) -> None:
+    async def test() -> None:
+        there = Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            assert request.headers["connection"] == connection
+            return Acceptance(there)
+
+        async with raw(accept) as (reader, writer):
+            head = UPGRADE.replace("Connection: Upgrade", f"Connection: {connection}")
+            writer.write(head.encode() + masked(0x81, b"hello"))
+            answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), BOUND)
+            if connection == "close":
+                assert b" 400 " in answer
+                assert (await there.end())[0] == 1006
+            else:
+                assert b" 101 " in answer
+                assert await there.heard() == "hello"
+
+    run(test)
+
+
 def test_whoever_closes_and_does_not_read_is_cut() -> None:
     async def test() -> None:
         there = Ear()

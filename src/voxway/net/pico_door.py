@@ -11,9 +11,12 @@ from typing import Any, cast
 
 from picows import WSUpgradeResponse, WSUpgradeResponseWithListener
 
-from .base import HANDSHAKE_TIMEOUT, MAX_HEAD, Accept, Acceptance, Refusal, parse_head
+from .base import HANDSHAKE_TIMEOUT, MAX_HEAD, Accept, Acceptance, Refusal, Request, parse_head
 from .pico import Ear, Link, protocol
 from .unix import tcp_like
+
+# What picows has to know of a request.
+PASSED_ON = ("upgrade", "sec-websocket-version", "sec-websocket-key")
 
 
 class Door(asyncio.Protocol):
@@ -55,7 +58,7 @@ class Door(asyncio.Protocol):
     async def _ask(self) -> None:
         peer = self._transport.get_extra_info("peername")
         secure = self._transport.get_extra_info("ssl_object") is not None
-        head = self._head.split(b"\r\n\r\n", 1)[0]
+        head = self._head.partition(b"\r\n\r\n")[0]
         try:
             request = parse_head(head, str(peer[0]) if peer else "", secure)
         except ValueError:
@@ -72,9 +75,9 @@ class Door(asyncio.Protocol):
             self._transport.write(_refusal(verdict))
             self._transport.close()
         else:
-            self._hand_over(verdict)
+            self._hand_over(verdict, request)
 
-    def _hand_over(self, verdict: Acceptance) -> None:
+    def _hand_over(self, verdict: Acceptance, request: Request) -> None:
         link = Link(verdict.receiver, verdict.max_message, verdict.oversized)
         upgraded = protocol(
             lambda _: _answer(verdict, link),
@@ -85,7 +88,7 @@ class Door(asyncio.Protocol):
         upgraded.connection_made(tcp_like(self._transport))
         self._transport.set_protocol(upgraded)
         self._asked = None
-        data = self._head
+        data = _plainly(request) + self._head.partition(b"\r\n\r\n")[2]
         while data:
             buffer = upgraded.get_buffer(-1)
             size = min(len(buffer), len(data))
@@ -94,6 +97,16 @@ class Door(asyncio.Protocol):
             upgraded.buffer_updated(size)
             data = data[size:]
         link.close_unless_opened()
+
+
+def _plainly(request: Request) -> bytes:
+    """An upgrade request as picows 2.3.1 takes it: it wants `Connection: Upgrade` to the letter,
+    and Firefox says `keep-alive, Upgrade` (2026-11-21, tests/net)."""
+    headers = request.headers
+    wishes = [word.strip().lower() for word in headers.get("connection", "").split(",")]
+    lines = ["GET / HTTP/1.1", f"Connection: {'Upgrade' if 'upgrade' in wishes else ''}"]
+    lines += [f"{name}: {headers.get(name, '')}" for name in PASSED_ON]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _refusal(refusal: Refusal) -> bytes:
