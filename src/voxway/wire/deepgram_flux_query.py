@@ -15,6 +15,7 @@ from .deepgram_flux_messages import Thresholds
 from .deepgram_query import ENCODINGS
 
 SPEAK, LISTEN = "/v2/speak", "/v2/listen"
+SPEEDS = (0.5, 1.5)
 SURE, EAGER, TIMEOUT = (0.5, 1.0), (0.3, 0.9), (0.5, 10.0)  # bounds; the last in seconds
 
 

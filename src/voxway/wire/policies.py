@@ -59,6 +59,15 @@ POLICIES: dict[str, Policy] = {
     "deepgram_listen": Policy(
         keepalive="message", keepalive_after=4.0, needs_audio=True, finalize=2.0, sockets=50
     ),
+    # A turn is told by its end alone, and only one can be interrupted: the next waits for it.
+    "deepgram_flux_speak": Policy(
+        says_ready=True,
+        clear="acked",
+        is_serial=True,
+        life=55 * 60,  # 60 min at the provider
+        idle=9 * 60,
+        text_characters=2000,
+    ),
     "deepgram_flux_listen": Policy(
         says_ready=True, keepalive="silence", keepalive_after=4.0, finalize=2.0, sockets=50
     ),
