@@ -127,8 +127,27 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_leaves_no_thread_and_no_task_behind(gateway: Gateway) -> None:
-    command = [sys.executable, "-W", "error", "-c", INTERRUPTED, gateway.url, gateway.key]
+WITH_A_LOOP = """
+import asyncio, sys, threading
+from voxway.client import Voxway
+async def text():
+    yield "One is here. "
+    print("waiting", flush=True)
+    await asyncio.Event().wait()
+async def main():
+    async with Voxway(sys.argv[1], sys.argv[2]) as vox, vox.tts() as tts:
+        async for _ in tts.stream(text()):
+            pass
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted", [thread.name for thread in threading.enumerate()], flush=True)
+"""
+
+
+@pytest.mark.parametrize("program", [INTERRUPTED, WITH_A_LOOP], ids=["sync", "async"])
+def test_ctrl_c_leaves_no_thread_and_no_task_behind(gateway: Gateway, program: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", program, gateway.url, gateway.key]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdout=pipe, stderr=pipe, text=True, preexec_fn=_hear_ctrl_c

@@ -261,7 +261,8 @@ class Lifeline:
                 self._change(State.CONNECTING)
                 self._dialling = self._loop.create_task(self._connect(options))
             case HangUp():
-                self._note(notices.Closed(self._leave()))
+                if seconds := self._leave():
+                    self._note(notices.Closed(seconds))
                 self._change(State.RESTING)
             case Lose(message=message):
                 self._lost(UnreachableError(message))
