@@ -1,9 +1,11 @@
-"""livekit-plugins-slng, old and new: speech and recognition streams, as an agent uses them."""
+"""Plugins of livekit (`plugin` in the options, livekit-plugins-slng if none is named): speech and
+recognition streams, as an agent uses them."""
 # mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +14,6 @@ import aiohttp
 import driver
 from livekit import rtc
 from livekit.agents import APIConnectOptions
-from livekit.plugins import slng
 
 RATE = 16_000  # Hz, of what is recognized
 CHUNK = 3_200  # bytes pushed at a time
@@ -23,7 +24,8 @@ PATIENCE = APIConnectOptions(max_retry=2, retry_interval=0.1, timeout=10.0)
 async def voice(options: dict[str, Any]) -> AsyncIterator[Any]:
     """A TTS and its HTTP session."""
     async with aiohttp.ClientSession() as http:
-        tts = slng.TTS(http_session=http, **options)
+        named = dict(options)
+        tts = plugin_of(named).TTS(http_session=http, **named)
         try:
             yield tts
         finally:
@@ -33,8 +35,13 @@ async def voice(options: dict[str, Any]) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def ear(options: dict[str, Any]) -> AsyncIterator[Any]:
     async with aiohttp.ClientSession() as http:
-        stt = slng.STT(http_session=http, sample_rate=RATE, **options)
-        yield stt
+        named = {"sample_rate": RATE} | options
+        yield plugin_of(named).STT(http_session=http, **named)
+
+
+def plugin_of(options: dict[str, Any]) -> Any:
+    """The module of the one that is named in the options, which is taken out of them."""
+    return importlib.import_module(options.pop("plugin", "livekit.plugins.slng"))
 
 
 def watched(plugin: Any) -> list[dict[str, Any]]:
@@ -170,8 +177,8 @@ async def hear(
         return {"heard": events, "events": reported}
 
 
-async def overhear(options: dict[str, Any], clip: str) -> dict[str, Any]:
-    """Never finalized: until a final comes by itself."""
+async def overhear(options: dict[str, Any], clip: str, finals: int = 1) -> dict[str, Any]:
+    """Never finalized: until so many finals came by themselves."""
     async with ear(options) as stt:
         stream = stt.stream(conn_options=PATIENCE)
         events: list[dict[str, Any]] = []
@@ -182,7 +189,7 @@ async def overhear(options: dict[str, Any], clip: str) -> dict[str, Any]:
 
         reading = asyncio.create_task(read())
         await push(stream, driver.unpacked(clip), reading)
-        await answered(events, 1, reading)
+        await answered(events, finals, reading)
         reading.cancel()
         await stream.aclose()
         return {"heard": events}

@@ -1,4 +1,5 @@
-"""pipecat-slng: its services in a pipeline, driven by the frames that a bot would push."""
+"""pipecat-slng, and services of pipecat's own (`service` in the options): in a pipeline, driven by
+the frames that a bot would push."""
 # mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pipecat.frames import frames as f
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.services.rime.tts import RimeNonJsonTTSService, RimeTTSService
+from pipecat.services.rime.tts_v1 import RimeV1TTSService
 from pipecat.workers.runner import WorkerRunner
 from pipecat_slng import SlngHttpTTSService, SlngSTTService, SlngTTSService
 
@@ -114,9 +117,20 @@ async def bot(service: FrameProcessor, **params: Any) -> AsyncIterator[Bot]:
         await asyncio.wait([task])
 
 
+RIME = {"ws3": RimeTTSService, "ws": RimeNonJsonTTSService, "v1": RimeV1TTSService}
+
+
+def voice(options: dict[str, Any]) -> FrameProcessor:
+    """The service for speech."""
+    named = dict(options)
+    if (kind := RIME.get(named.pop("service", ""))) is None:
+        return SlngTTSService(**named)
+    return kind(settings=kind.Settings(**named.pop("settings")), **named)
+
+
 async def say(options: dict[str, Any], texts: list[str], wait: bool = True) -> dict[str, Any]:
     """One utterance each, after the other is over or without waiting."""
-    async with bot(SlngTTSService(**options)) as running:
+    async with bot(voice(options)) as running:
         for number, text in enumerate(texts, 1):
             await running.speak(text)
             if wait:
@@ -127,7 +141,7 @@ async def say(options: dict[str, Any], texts: list[str], wait: bool = True) -> d
 
 async def answer(options: dict[str, Any], pieces: list[str]) -> dict[str, Any]:
     """The turn of a language model: several sentences, one utterance."""
-    async with bot(SlngTTSService(**options)) as running:
+    async with bot(voice(options)) as running:
         await running.push(f.LLMFullResponseStartFrame())
         for piece in pieces:
             await running.push(f.LLMTextFrame(piece))
@@ -137,7 +151,7 @@ async def answer(options: dict[str, Any], pieces: list[str]) -> dict[str, Any]:
 
 
 async def say_nothing(options: dict[str, Any], blank: str, then: str) -> dict[str, Any]:
-    async with bot(SlngTTSService(**options)) as running:
+    async with bot(voice(options)) as running:
         await running.speak(blank)
         await running.speak(then)
         await running.until(lambda: running.sink.stopped and running.sink.speech)
@@ -146,7 +160,7 @@ async def say_nothing(options: dict[str, Any], blank: str, then: str) -> dict[st
 
 async def interrupt(options: dict[str, Any], text: str, then: str) -> dict[str, Any]:
     """The user speaks at the first sound of a long text; then the bot says something else."""
-    async with bot(SlngTTSService(**options)) as running:
+    async with bot(voice(options)) as running:
         await running.speak(text)
         await running.until(lambda: running.sink.speech)
         await running.push(f.InterruptionFrame())
@@ -166,7 +180,7 @@ async def interrupt(options: dict[str, Any], text: str, then: str) -> dict[str, 
 
 async def change(options: dict[str, Any], text: str, **settings: Any) -> dict[str, Any]:
     """The same text before and after a change of the settings."""
-    async with bot(SlngTTSService(**options)) as running:
+    async with bot(voice(options)) as running:
         await running.speak(text)
         await running.spoken(1)
         delta = SlngTTSService.Settings(**settings)
