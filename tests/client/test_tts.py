@@ -222,6 +222,22 @@ def test_an_error_that_ends_the_session_ends_the_stream() -> None:
     run(test())
 
 
+def test_a_session_that_ends_before_the_first_word_ends_the_stream() -> None:
+    async def test() -> None:
+        async with talking(speaker) as (there, tts):
+
+            async def text() -> AsyncIterator[str]:
+                there.peers[0].say(Failed("auth_error", "the key was revoked", fatal=True))
+                while tts.state is not State.CLOSED:
+                    await asyncio.sleep(0.01)
+                yield "One."
+
+            with pytest.raises(AuthError, match="revoked"):
+                await collected(tts, text())
+
+    run(test())
+
+
 def test_a_full_server_is_asked_again() -> None:
     def full(peer: Peer, event: Event) -> None:
         if peer.number == 1 and isinstance(event, Text):

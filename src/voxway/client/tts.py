@@ -240,7 +240,9 @@ class Tts:
         self, job: Job, utterance: Utterance | None, text: str, *, ends: bool
     ) -> Utterance | None:
         """Say a sentence; gives the utterance if it goes on."""
-        if job.is_complete or self._line.is_closed or not (text or utterance):
+        if self._line.is_closed:
+            job.stop(self._line.error)
+        if job.is_complete or not (text or utterance):
             return None
         if utterance is None:
             utterance = self._speaking.add()
