@@ -318,6 +318,31 @@ def test_whoever_asks_for_an_upgrade_among_other_things_has_one(connection: str)
     run(test)
 
 
+def test_whoever_reads_slowly_gets_all_that_was_said_before_the_close() -> None:
+    size, step = 12_000_000, 2_000_000
+
+    async def test() -> None:
+        there = Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            return Acceptance(there)
+
+        async with raw(accept) as (reader, writer):
+            writer.write(UPGRADE.encode())
+            server = await there.socket()
+            for _ in range(100):
+                server.send(bytes(size // 100))
+            server.close(1000, "done")
+            read = len(await reader.readuntil(b"\r\n\r\n"))
+            while read < size:
+                await asyncio.sleep(CLOSE_TIMEOUT / 2)
+                read += len(await reader.readexactly(step))
+            assert (await asyncio.wait_for(reader.read(), BOUND)).endswith(b"\x88\x06\x03\xe8done")
+            assert (await there.end())[0] == 1006
+
+    run(test)
+
+
 def test_whoever_closes_and_does_not_read_is_cut() -> None:
     async def test() -> None:
         there = Ear()

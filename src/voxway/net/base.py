@@ -17,6 +17,7 @@ from ..wire.base import Frame
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds for a peer to send its upgrade request
 CLOSE_TIMEOUT = 2.0  # seconds for a peer to answer a close frame before TCP is cut
+LINGER = 60.0  # seconds for one that is slow to take what was said before, as long as it takes some
 PING_INTERVAL = 30.0  # seconds between the server's pings
 MAX_HEAD = 16 * 1024  # bytes of an upgrade request
 
@@ -48,7 +49,7 @@ class Socket(Protocol):
         ...
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a close frame and end the connection within CLOSE_TIMEOUT."""
+        """Send a close frame and end the connection within CLOSE_TIMEOUT of the last byte taken."""
         ...
 
     def pause(self) -> None:

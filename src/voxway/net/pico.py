@@ -31,6 +31,7 @@ from ..wire.base import Endpoint, Frame
 from .base import (
     CLOSE_TIMEOUT,
     HANDSHAKE_TIMEOUT,
+    LINGER,
     PING_INTERVAL,
     Receiver,
     UpgradeRefused,
@@ -107,7 +108,8 @@ class Link(WSListener):
         self._closing = True
         # A control frame holds 125 bytes, two of them the code.
         self._transport.send_close(code, reason.encode()[:123])  # type: ignore[arg-type]
-        self._cut_soon(self._transport)
+        left = self._transport.underlying_transport.get_write_buffer_size()
+        self._cut_soon(self._transport, left)
 
     def pause(self) -> None:
         if self._transport is not None and not self._transport.is_disconnected:
@@ -233,9 +235,19 @@ class Link(WSListener):
             self._cut_soon(transport)
         self._tell_end()  # now: nobody wants what is still being made
 
-    def _cut_soon(self, transport: WSTransport) -> None:
+    def _cut_soon(self, transport: WSTransport, left: int = 0) -> None:
+        """Cut a peer that is not done with us in time: one that is slow may take what is `left`."""
         loop = asyncio.get_running_loop()
-        self._cut = loop.call_later(CLOSE_TIMEOUT, transport.disconnect, False)
+        until = loop.time() + LINGER
+
+        def look(left: int) -> None:
+            rest = transport.underlying_transport.get_write_buffer_size()
+            if rest < left and loop.time() < until:
+                self._cut = loop.call_later(CLOSE_TIMEOUT, look, rest)
+            else:
+                transport.disconnect(False)
+
+        self._cut = loop.call_later(CLOSE_TIMEOUT, look, left)
 
 
 def protocol(
