@@ -228,7 +228,7 @@ def test_a_session_that_ends_before_the_first_word_ends_the_stream() -> None:
 
             async def text() -> AsyncIterator[str]:
                 there.peers[0].say(Failed("auth_error", "the key was revoked", fatal=True))
-                while tts.state is not State.CLOSED:
+                while tts.state is not State.CLOSED:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
                 yield "One."
 
