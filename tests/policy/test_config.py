@@ -115,6 +115,17 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert settings.api_keys == {"filekey": "pro"}
 
 
+def test_the_wyoming_port(tmp_path: Path) -> None:
+    file = tmp_path / "voxway.toml"
+    file.write_text("wyoming_port = 10200\nwyoming_key = 'k'\n")
+    assert load({}).wyoming_port is None
+    settings = load({"VOXWAY_CONFIG": str(file), "VOXWAY_WYOMING_PORT": "0"})
+    assert (settings.wyoming_port, settings.wyoming_key) == (0, "k")
+    for wrong in ("x", "-1", "65536"):
+        with pytest.raises(ConfigError, match=f"VOXWAY_WYOMING_PORT: '{wrong}' is not a port"):
+            load({"VOXWAY_WYOMING_PORT": wrong})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -131,6 +142,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("[tiers.pro]\nconnections = 0", r":2: connections: Expected `int` >= 1$"),
         ("drain_seconds = -1", r":1: drain_seconds: Expected `float` >= 0.0$"),
         ("[api_keys]\n'' = 'pro'", "api_keys: a key is empty"),
+        ("wyoming_port = 70000", r":1: wyoming_port: Expected `int` <= 65535"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(tmp_path: Path, content: str, message: str) -> None:
