@@ -4,7 +4,9 @@ engines."""
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,14 @@ import pytest
 from conftest import Gateway
 from speech import DATA, SENTENCES, clip, wer
 
-from .client import Client, RaisedError, needs_clients, packed, unpacked
+from . import venvs
+from .client import BOUND, Client, RaisedError, needs_clients, packed, unpacked
 from .conftest import Journal, Judge, used
 
 pytestmark = needs_clients
 WATER, TRAIN = SENTENCES[17], SENTENCES[14]
 VOICE = {"name": "local/hibari:en"}
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "home-assistant.md"
 CLIPS = ("austen-0880.wav", "austen-0930.wav")
 
 
@@ -123,3 +127,11 @@ def test_errors_are_told_and_end_the_connection(
         package.play(scenario, port=at, **asked)
     assert caught.value.type == "ToldError"
     assert caught.value.body == {"code": code, "closed": True}
+
+
+def test_the_example_of_the_documents_runs(at: int, package: Client) -> None:
+    [example] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+    here = example.replace("10200", str(at))
+    command = [str(venvs.python("wyoming")), "-c", here]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=BOUND).stdout
+    assert 0.5 < float(said.removesuffix(" s of speech\n")) < 2.5
