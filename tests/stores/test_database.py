@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services import Postgres
 from voxway.errors import ConfigError, GatewayError
-from voxway.stores.database import Database, Moment, default_url, metadata
+from voxway.stores.database import Database, Moment, default_url, metadata, reason
 from voxway.stores.dictionaries import Dictionaries
 from voxway.stores.issued import KEYS, IssuedKeys
 from voxway.stores.pepper import Pepper
@@ -308,7 +309,8 @@ def test_an_unknown_user_is_told_without_the_password(own_postgres: Postgres) ->
     url = own_postgres.url.replace("voxway@", "nobody:secret@")
 
     async def work(database: Database) -> None:
-        with pytest.raises(ConfigError, match='cannot be used: role "nobody" does not') as caught:
+        said = r'postgresql://nobody:\*\*\*@.* cannot be used: role "nobody" does not'
+        with pytest.raises(ConfigError, match=said) as caught:
             await database.migrate()
         assert "secret" not in str(caught.value)
 
@@ -330,6 +332,19 @@ def test_a_server_that_comes_back_is_used_again(own_postgres: Postgres, postgres
             return (await connection.execute(text("SELECT 1"))).scalar()
 
     run(postgres_url, work)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        async def work(database: Database) -> None:
+            with pytest.raises(GatewayError) as caught:
+                async with database.reading(within=0.1):
+                    raise AssertionError("there is nobody")
+            assert (caught.value.error, caught.value.retry_after) == ("not_ready", 1.0)
+            assert reason(caught.value) == "TimeoutError"
+
+        run(f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/somewhere", work)
 
 
 def test_the_scripts_are_installed_with_the_package(tmp_path: Path) -> None:

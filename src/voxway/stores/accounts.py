@@ -19,6 +19,7 @@ from msgspec import Struct
 from ..auth import Account, Credential, Keys, Scopes, presented
 from ..errors import AuthError, GatewayError
 from ..limits import TIERS, Tier
+from .database import reason
 from .issued import Hashed, IssuedKeys, Key, NewKey
 
 log = structlog.get_logger("voxway")
@@ -26,6 +27,7 @@ log = structlog.get_logger("voxway")
 POLL = 0.5  # seconds from one question after revoked keys to the next
 BELIEVED = 1.0  # seconds for which an answer of the database stands
 REMEMBERED = 10_000  # answers at once
+FLUSH = 5.0  # seconds that the end of the process waits
 WRITTEN = 10.0  # seconds after which it is written down when keys were used
 # Whoever revoked a key may have another clock, and whoever opens a session with it at that moment
 # may have looked it up before: a key is told as ended for this long.
@@ -130,13 +132,16 @@ class Accounts:
 
     async def _write_last(self) -> None:
         try:
-            await self.write()
+            async with asyncio.timeout(FLUSH):
+                await self.write()
         except GatewayError as error:
             self._told(error)
+        except TimeoutError:
+            log.error("accounts away", reason="too slow")
 
     def _told(self, error: GatewayError | None) -> None:
         if error is not None and not self._is_away:
-            log.error("accounts away", reason=str(error.__cause__ or error))
+            log.error("accounts away", reason=reason(error))
         elif error is None and self._is_away:
             log.info("accounts back")
         self._is_away = error is not None

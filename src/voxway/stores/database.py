@@ -6,6 +6,7 @@ scripts in `migrations/` bring any older database up to date when the gateway st
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -61,6 +62,7 @@ class Database:
         parsed = _parsed(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._path = Path(parsed.database) if self.is_sqlite and parsed.database else None
+        self._name = parsed.set(drivername=parsed.get_backend_name()).render_as_string()
         self._engine = _engine(parsed)
         self._writing = self._engine.execution_options(**{BEGIN: "IMMEDIATE"})
 
@@ -80,16 +82,16 @@ class Database:
         except ConfigError:
             raise
         except (GatewayError, sqlite3.Error, OSError) as error:
-            reason = error.__cause__ or error
             raise ConfigError(
-                f"the database cannot be used: {_told(reason)}", param="database_url"
+                f"the database {self._name} cannot be used: {reason(error)}", param="database_url"
             ) from error
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection, for a look. Raises GatewayError not_ready if there is none."""
+    async def reading(self, within: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """A connection, for a look; `within` so many seconds. Raises GatewayError not_ready if
+        there is none."""
         with _reached():
-            async with self._engine.begin() as connection:
+            async with asyncio.timeout(within), self._engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -171,11 +173,14 @@ def _reached() -> Iterator[None]:
     except IntegrityError:
         raise
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:  # a TimeoutError is an OSError
-        raise GatewayError("the database cannot be reached", code="not_ready") from error
+        raise GatewayError(
+            "the database cannot be reached", code="not_ready", retry_after=1.0
+        ) from error
 
 
-def _told(error: BaseException) -> str:
-    """The driver's own words, without SQL."""
-    original = getattr(error, "orig", None) or error
+def reason(error: Exception) -> str:
+    """Why it cannot be reached, in the driver's own words, without SQL."""
+    cause = error.__cause__ or error
+    original = getattr(cause, "orig", None) or cause
     lines = str(original).splitlines()
     return lines[0] if lines else type(original).__name__

@@ -40,6 +40,7 @@ from .pepper import Pepper
 
 MAX_NAME = 100  # characters
 MAX_PATTERNS, MAX_PATTERN = 50, 200
+LOOKUP_TIMEOUT = 3.0  # seconds
 
 INSTALLATION = Table(
     "installation",
@@ -219,9 +220,10 @@ class IssuedKeys:
         return self._pepper.hash(key)
 
     async def find(self, prefix: str) -> Hashed | None:
-        """What is known of the key with this prefix."""
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(KEYS).where(KEYS.c.prefix == prefix))).first()
+        """What is known of the key with this prefix. Somebody waits for it: not for long."""
+        chosen = select(KEYS).where(KEYS.c.prefix == prefix)
+        async with self._database.reading(within=LOOKUP_TIMEOUT) as connection:
+            row = (await connection.execute(chosen)).first()
         return None if row is None else Hashed(_key(row), row.hash)
 
     async def ended_since(self, since: datetime) -> frozenset[str]:

@@ -36,7 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import GatewayError
 from ..events import Usage
 from ..usage import LOST, Opened, cost
-from .database import Database, Moment, metadata
+from .database import Database, Moment, metadata, reason
 from .spending import Spending, add, added, month_of
 
 log = structlog.get_logger("voxway")
@@ -277,7 +277,7 @@ class Ledger:
 
     def _told(self, error: GatewayError | None) -> None:
         if error is not None and not self._is_away:
-            log.error("usage away", reason=str(error.__cause__ or error))
+            log.error("usage away", reason=reason(error))
         elif error is None and self._is_away:
             log.info("usage back", records_lost=self._forgotten)
             self._forgotten = 0
