@@ -76,7 +76,8 @@ def test_it_is_ready_at_once_and_steps_with_every_80_ms() -> None:
     )
     assert commands == [e.Start(started), e.Audio(floats(*[0.25] * 1000))]
     commands = heard(it, {"type": "Audio", "pcm": [0] * 3000})
-    assert commands == [e.Audio(bytes(12_000)), e.Aside(), e.Aside()]
+    frame, rest = e.Audio(bytes(FRAME)), e.Audio(bytes(12_000 - FRAME))
+    assert commands == [frame, e.Aside(), rest, e.Aside()]
     quiet = {"type": "Step", "step_idx": 0, "prs": [1.0] * 4, "buffered_pcm": 0}
     assert said(it, e.Aside()) == [quiet]
     assert said(it, e.SpeechStarted(0.1), e.Aside()) == [

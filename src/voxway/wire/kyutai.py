@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -78,6 +78,11 @@ def audio_message(pcm: bytes) -> bytes:
     for at in range(4):
         body[at + 1 :: 5] = pcm[3 - at : 4 * count : 4]
     return b"\x82\xa4type\xa5Audio\xa3pcm\xdd" + count.to_bytes(4, "big") + body
+
+
+def frames(pcm: bytes) -> Iterator[bytes]:
+    """In pieces of 80 ms; the last may be shorter."""
+    return (pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES))
 
 
 def samples(pcm: list[float]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from .. import events as e
 from . import kyutai as k
@@ -21,6 +21,7 @@ from .policies import POLICIES
 PATH = "/api/asr-streaming"
 MARGIN = 0.16  # seconds of silence, more than the model is behind
 PAUSE = 0.6  # the likelihood of one that is taken for it, as in unmute
+OPTIONS = e.ListenOptions(sample_rate=k.RATE, vad_events=True, word_timestamps=True)
 HORIZON = 2  # of the four likelihoods, the one that unmute looks at
 
 
@@ -30,7 +31,8 @@ class Server:
 
     def __init__(self, opening: Opening) -> None:
         self._is_started = self._is_greeted = False
-        self._samples = self._steps = self._told = 0
+        self._bytes = 0  # less than a frame
+        self._told = 0  # steps
         self._pause = 1.0
         self._markers: deque[int] = deque()
 
@@ -43,10 +45,7 @@ class Server:
         match m.read_command(frame):
             case m.AudioMsg(pcm=pcm) if pcm:
                 yield from self._start("linear32")
-                yield e.Audio(k.samples(pcm))
-                self._samples += len(pcm)
-                due, self._steps = self._samples // k.FRAME - self._steps, self._samples // k.FRAME
-                yield from [e.Aside()] * due
+                yield from self._hear(k.samples(pcm))
             case k.OggOpusMsg(data=data) if data:
                 yield from self._start("opus")
                 yield e.Audio(bytes(byte & 255 for byte in data))
@@ -56,17 +55,19 @@ class Server:
                 self._markers.append(id)
                 yield e.Flush()
 
+    def _hear(self, pcm: bytes) -> Iterator[e.Event]:
+        """In pieces of a frame: its clients send a second of silence at once."""
+        for piece in k.frames(pcm):
+            yield e.Audio(piece)
+            self._bytes += len(piece)
+            if self._bytes >= k.FRAME_BYTES:
+                self._bytes -= k.FRAME_BYTES
+                yield e.Aside()
+
     def _start(self, encoding: str) -> Iterator[e.Event]:
         if not self._is_started:
             self._is_started = True
-            yield e.Start(
-                e.ListenOptions(
-                    encoding=encoding,
-                    sample_rate=k.RATE,
-                    vad_events=True,
-                    word_timestamps=True,
-                )
-            )
+            yield e.Start(structs.replace(OPTIONS, encoding=encoding))
 
     def encode(self, event: e.Event) -> Iterable[Frame]:
         return map(k.pack, self._messages(event))
@@ -118,8 +119,7 @@ class Client:
                 whole = len(data) - len(data) % k.FRAME_BYTES
                 self._rest = data[whole:]
                 self._clock.hear(whole / k.SECOND)
-                for at in range(0, whole, k.FRAME_BYTES):
-                    yield k.audio_message(data[at : at + k.FRAME_BYTES])
+                yield from map(k.audio_message, k.frames(data[:whole]))
             case e.Flush():
                 self._markers += 1
                 if rest := self._rest:

@@ -112,8 +112,7 @@ class Server:
             data = self._rest + data
             whole = len(data) - len(data) % k.FRAME_BYTES
             self._rest = data[whole:]
-            for at in range(0, whole, k.FRAME_BYTES):
-                frame = data[at : at + k.FRAME_BYTES]
+            for frame in k.frames(data[:whole]):
                 yield k.audio_message(frame) if self._is_packed else frame
         else:
             yield k.pack(k.OggOpusMsg(list(data))) if self._is_packed else data
