@@ -104,6 +104,7 @@ def test_a_transcribe_is_for_the_next_audio_alone() -> None:
         (Packet("audio-start", PCM | {"width": 4}), "1 channels with 4 bytes .* not mono with 2"),
         (Packet("audio-start", PCM | {"channels": 2}), "audio of 2 channels"),
         (Packet("audio-chunk", PCM | {"rate": "fast"}, b"ab"), "rate: Expected `int`"),
+        (Packet("audio-chunk", PCM | {"rate": 0}, b"ab"), "rate 0 is outside 8000-48000 Hz"),
     ],
 )
 def test_what_cannot_be_asked(packet: Packet, reason: str) -> None:
@@ -300,3 +301,35 @@ def test_what_wyoming_has_no_word_for_is_not_told(first: Packet) -> None:
     nothing: list[e.Event] = [e.Words((e.Word(text="a", start=0, end=1),)), e.SegmentEnd("s")]
     nothing += [e.Cleared(), e.SpeechStarted(1.0), e.UtteranceEnd(), e.Warning("a", "b")]
     assert told(begun(first), *nothing) == []
+
+
+TYPES = ["describe", "select-program", "transcribe", "audio-start", "audio-chunk", "audio-stop"]
+TYPES += ["synthesize", "synthesize-start", "synthesize-chunk", "synthesize-stop", "ping", "x"]
+FIELDS = ["name", "language", "rate", "width", "channels", "text", "text_format", "voice"]
+WRONG: list[Any] = [0, -1, 10**30, 1.5, True, "", "x", [], {}, {"name": 0}, {"speaker": []}]
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda type, data, payload: Packet(type, PCM | {"text": "Hi."} | data, payload),
+            st.sampled_from(TYPES),
+            st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(WRONG), max_size=2),
+            st.binary(max_size=3),
+        ),
+        max_size=8,
+    )
+)
+def test_nothing_but_errors_of_the_protocol_comes_of_wrong_values(packets: list[Packet]) -> None:
+    requests = Requests()
+    codec: Conversation | None = None
+    for packet in packets:
+        try:
+            pong(packet)
+            if codec is not None and not codec.is_complete:
+                decode_one(codec, packet)
+            elif isinstance(wanted := requests.take(packet), Wanted):
+                codec = conversation(wanted, None, 60.0)
+                assert list(codec.opening())
+        except ProtocolError:
+            continue

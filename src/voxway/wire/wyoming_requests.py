@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from ..audio.formats import checked_rate
 from ..errors import ConfigError, ProtocolError
 from . import wyoming_messages as m
 from .base import Task, invalid
@@ -100,14 +101,15 @@ def check_place(type: str) -> None:
 
 
 def rate_of(packet: Packet) -> int:
-    """The rate (Hz) of audio to come. Raises ConfigError for what is not mono in 16 bits."""
+    """The rate (Hz) of audio to come. Raises ConfigError for a rate that nobody has,
+    and for what is not mono in 16 bits."""
     format = read(packet, m.FormatMsg)
     if (format.width, format.channels) != (2, 1):
         message = f"audio of {format.channels} channels with {format.width} bytes a sample is not "
         raise ConfigError(
             f"{message}mono with 2", param="width" if format.width != 2 else "channels"
         )
-    return format.rate
+    return checked_rate(format.rate, "linear16", "rate")
 
 
 def read(packet: Packet, type: type[T]) -> T:
