@@ -22,6 +22,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    func,
     insert,
     inspect,
     select,
@@ -330,6 +331,17 @@ def test_a_server_that_comes_back_is_used_again(own_postgres: Postgres, postgres
     async def one(database: Database) -> object:
         async with database.reading() as connection:
             return (await connection.execute(text("SELECT 1"))).scalar()
+
+    run(postgres_url, work)
+
+
+def test_replicas_whose_clocks_differ_go_by_that_of_the_server(postgres_url: str) -> None:
+    async def work(database: Database) -> None:
+        minute = timedelta(minutes=1)
+        chosen = select(database.moment(), database.moment(minute), func.now())
+        async with database.reading() as connection:
+            now, before, servers = (await connection.execute(chosen)).one()
+        assert (now, before) == (servers, servers - minute)  # to the microsecond
 
     run(postgres_url, work)
 

@@ -29,8 +29,8 @@ BELIEVED = 1.0  # seconds for which an answer of the database stands
 REMEMBERED = 10_000  # answers at once
 FLUSH = 5.0  # seconds that the end of the process waits
 WRITTEN = 10.0  # seconds after which it is written down when keys were used
-# Whoever revoked a key may have another clock, and whoever opens a session with it at that moment
-# may have looked it up before: a key is told as ended for this long.
+# Whoever opens a session at that moment may have looked its key up before, and a key may expire by
+# a clock that is not the database's: it is told as ended for this long.
 OVERLAP = timedelta(seconds=60)
 
 Ended = Callable[[frozenset[str]], None]
@@ -91,22 +91,23 @@ class Accounts:
             self._ended.add(old.id)
         return new
 
-    async def revoked_since(self, mark: datetime) -> tuple[datetime, frozenset[str]]:
-        """The ids of keys that ended since the mark, and the next mark. For a while each is told
-        again; none of them is let in here any more."""
-        now = datetime.now(UTC)
-        ended = await self.issued.ended_since(mark - OVERLAP)
+    async def ended_within(self, seconds: float) -> frozenset[str]:
+        """The ids of keys that ended in so long a time until now. For a while each is told again;
+        none of them is let in here any more."""
+        ended = await self.issued.ended_within(timedelta(seconds=seconds) + OVERLAP)
         self._ended |= ended
-        return now, ended
+        return ended
 
     async def run(self, ended: Ended) -> None:
         """Tell which keys ended, and write down when keys were used, until cancelled."""
-        mark, written = datetime.now(UTC), self._clock()
+        asked = written = self._clock()
         try:
             while True:
                 await asyncio.sleep(POLL)
                 try:
-                    mark, ids = await self.revoked_since(mark)
+                    now = self._clock()
+                    ids = await self.ended_within(now - asked)
+                    asked = now
                     if ids:
                         ended(ids)
                     if self._clock() - written >= WRITTEN:

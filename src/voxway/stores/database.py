@@ -10,11 +10,23 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, MetaData, TypeDecorator, event, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Dialect,
+    Interval,
+    MetaData,
+    TypeDecorator,
+    event,
+    func,
+    literal,
+    text,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -101,6 +113,13 @@ class Database:
         with _reached():
             async with self._writing.begin() as connection:
                 yield connection
+
+    def moment(self, ago: timedelta = timedelta()) -> ColumnElement[Any]:
+        """Now, or so long ago, by the database's own clock: those of whoever shares it may
+        differ."""
+        if self.is_sqlite:  # on the same machine, and its own clock tells whole seconds
+            return literal(datetime.now(UTC) - ago, Moment)
+        return func.now() - literal(ago, Interval)
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -185,7 +185,7 @@ class IssuedKeys:
         async with self._database.writing() as connection:
             found = await _one(connection, name)
             change = update(KEYS).where(KEYS.c.id == found.id, KEYS.c.revoked.is_(None))
-            await connection.execute(change.values(revoked=_now()))
+            await connection.execute(change.values(revoked=self._database.moment()))
             return await _one(connection, found.id)
 
     async def rotate(self, name: str, grace: timedelta = timedelta()) -> NewKey:
@@ -204,7 +204,7 @@ class IssuedKeys:
                 until = min(filter(None, (old.expires, now + grace)))
                 change = change.values(expires=until)
             else:
-                change = change.values(revoked=now)
+                change = change.values(revoked=self._database.moment())
             if not (await connection.execute(change)).rowcount:
                 raise ProtocolError(f"key {old.prefix} is {old.status_at(now)}: make a new one")
             new = self._new(structs.replace(old, id=_id(), created=now, last_used=None))
@@ -226,13 +226,11 @@ class IssuedKeys:
             row = (await connection.execute(chosen)).first()
         return None if row is None else Hashed(_key(row), row.hash)
 
-    async def ended_since(self, since: datetime) -> frozenset[str]:
-        """The ids of the keys that were revoked or expired after this moment."""
+    async def ended_within(self, time: timedelta) -> frozenset[str]:
+        """The ids of the keys that were revoked or expired in so long a time until now."""
+        since, now = self._database.moment(time), self._database.moment()
         chosen = select(KEYS.c.id).where(
-            or_(
-                KEYS.c.revoked > since,
-                and_(KEYS.c.expires > since, KEYS.c.expires <= _now()),
-            )
+            or_(KEYS.c.revoked > since, and_(KEYS.c.expires > since, KEYS.c.expires <= now))
         )
         async with self._database.reading() as connection:
             return frozenset((await connection.execute(chosen)).scalars())
