@@ -263,6 +263,9 @@ class UtteranceEnd(Event, frozen=True):
     last_word_end: float | None = None
 
 
+Trigger = Literal["model", "timeout", "manual"]
+
+
 class Turn(Event, frozen=True):
     """A speaker's turn: it starts before its first transcript and ends after its last final. An
     eager end foretells the end; it is taken back by `resumed`.
@@ -275,7 +278,7 @@ class Turn(Event, frozen=True):
     text: str = ""
     confidence: float | None = None
     at: float | None = None
-    trigger: Literal["", "model", "timeout", "manual"] = ""
+    trigger: Trigger | Literal[""] = ""
 
 
 class Adjusted(Event, frozen=True):

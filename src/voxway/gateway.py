@@ -173,7 +173,7 @@ class Gateway:
             raise ProtocolError(f"no route {request.path[:200]!r}", code="model_not_found")
         if (native := wanted.native) is not None:
             named = wanted.named or request.parameter(native.names_model) or ""
-            model = self.catalog.named(wanted.kind, wanted.provider, named)
+            model = self.catalog.named(wanted.kind, wanted.provider, named, wanted.wire)
             # An id of ours is no name that the provider would know.
             wanted = structs.replace(wanted, model=model, named="" if model == named else named)
         else:

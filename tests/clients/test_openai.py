@@ -10,6 +10,7 @@ import pytest
 
 from conftest import Gateway
 from speech import DATA, SENTENCES, clip, wer
+from voxway.audio.resample import Resampler
 
 from .client import Client, RaisedError, needs_clients, packed, unpacked
 from .conftest import Judge
@@ -154,6 +155,68 @@ def test_a_transcript_in_events(house: Gateway, sdk: Client, flavour: str) -> No
     assert done["class"] == "TranscriptionTextDoneEvent"
     assert "".join(event["delta"] for event in deltas) == done["text"]
     assert wer(SAID, done["text"]) <= 0.2
+
+
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+LIVE = ("austen-0880.wav", "austen-0930.wav")
+
+
+def live(name: str, seconds: float = 0.0) -> bytes:
+    """A clip at the one rate that it takes, and silence after it."""
+    pcm = Resampler(16_000, 24_000).feed(clip(name)[0])
+    return pcm + bytes(round(seconds * 24_000) * 2)
+
+
+@pytest.mark.parametrize("is_manual", [True, False])
+@both
+def test_a_realtime_transcription(
+    house: Gateway, sdk: Client, flavour: str, is_manual: bool
+) -> None:
+    asked = {
+        "format": {"type": "audio/pcm", "rate": 24_000},
+        "transcription": {"model": "gpt-4o-transcribe", "language": "en"},
+        "turn_detection": None if is_manual else {"type": "server_vad", "silence_duration_ms": 700},
+    }
+    heard = sdk.play(
+        "hear_live",
+        **at(house, flavour),
+        input=asked,
+        clips=[packed(live(name, 0.0 if is_manual else 2.5)) for name in LIVE],
+        commit=is_manual,
+        query={"intent": "transcription"},
+    )
+    created, updated = heard[0], heard[2]
+    assert (created["class"], updated["class"]) == ("SessionCreatedEvent", "SessionUpdatedEvent")
+    assert created["session"]["type"] == "transcription"
+    assert updated["session"]["audio"]["input"]["transcription"]["model"] == "gpt-4o-transcribe"
+    done = [event for event in heard if event["type"] == COMPLETED]
+    committed = [event for event in heard if event["type"] == "input_audio_buffer.committed"]
+    assert [event["item_id"] for event in done] == [event["item_id"] for event in committed]
+    assert committed[1]["previous_item_id"] == committed[0]["item_id"]
+    for name, event in zip(LIVE, done, strict=True):
+        assert wer(clip(name)[1], event["transcript"]) <= 0.25
+        deltas = [d for d in heard if d.get("item_id") == event["item_id"] and "delta" in d]
+        assert deltas
+        assert event["usage"]["seconds"] > 1.0
+    speech = [e["type"] for e in heard if "speech_" in e["type"]]
+    names = [f"input_audio_buffer.speech_{what}" for what in ("started", "stopped")]
+    assert speech == ([] if is_manual else names * 2)
+    assert heard[-2]["error"]["code"] == "input_audio_buffer_commit_empty"
+    ids = [event["event_id"] for event in heard if "event_id" in event]
+    assert len(ids) == len(set(ids))
+
+
+def test_realtime_is_for_transcription_alone(house: Gateway, sdk: Client) -> None:
+    with pytest.raises(RaisedError) as caught:
+        sdk.play(
+            "hear_live",
+            **at(house, "async"),
+            input={},
+            clips=[],
+            commit=True,
+            query={"intent": "conversation"},
+        )
+    assert caught.value.status == 400
 
 
 @both

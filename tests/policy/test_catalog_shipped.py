@@ -19,7 +19,7 @@ slng/deepgram/aura:2-en|2-es deepgram/aura:2 slng/rime/arcana:3-en|3-hi|en|es|fr
 slng/rime/coda:0-id slng/canopylabs/orpheus:en cartesia/sonic:3 elevenlabs/eleven-flash:2|2.5
 elevenlabs/eleven-multilingual:2 elevenlabs/eleven:3 kugelaudio/kugel:1|1-turbo|2|2-turbo
 murf/murftts:falcon sarvam/bulbul:v3 soniox/tts-rt:v1 gradium/tts:default slng/fish/tts:s2.1-pro
-rime/coda rime/coda:multi rime/mistv3 kyutai-tts
+rime/coda rime/coda:multi rime/mistv3 kyutai-tts deepgram/flux:voice-en
 orpheus orpheus-indic kokoro cosyvoice chatterbox xtts elevenlabs deepgram cartesia local/hibari:en
 openai/tts-1 openai/tts-1-hd openai/gpt-4o-mini-tts telnyx/natural:hd telnyx/kokoro:1
 """
@@ -30,7 +30,7 @@ mistral/voxtral-mini:2507 kyutai whisper local/moonshine:tiny-en
 openai/whisper-1 openai/gpt-4o-transcribe openai/gpt-4o-mini-transcribe
 elevenlabs/scribe:2-realtime cartesia/ink:2|whisper
 deepgram/flux:general-en|general-multi telnyx/whisper:large-v3-turbo telnyx/deepgram-nova:3
-telnyx/google:latest-long
+telnyx/google:latest-long openai/gpt-4o-transcribe:realtime openai/gpt-live-transcribe
 """
 
 

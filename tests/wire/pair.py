@@ -7,7 +7,7 @@ What a client says goes through `Client.encode`, `Server.decode`, the backend, `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Protocol
+from typing import Protocol
 
 from tools.golden import ADDRESS, opening_of
 from voxway import events as e
@@ -15,11 +15,11 @@ from voxway.audio.formats import AudioFormat
 from voxway.wire.base import Frame, Wire, decode
 
 RATE, HEARING_RATE = 24_000, 16_000
-Trigger = Literal["model", "timeout", "manual"]
 WORD = 0.25  # seconds of audio that a word takes
 HEARD = AudioFormat("linear16", HEARING_RATE)
 # Wires that have audio in one format only.
 FORMATS = dict.fromkeys(("kyutai_stt", "kyutai_tts"), AudioFormat("linear32", 24_000))
+FORMATS["openai_realtime"] = AudioFormat("linear16", 24_000)
 
 
 class Backend(Protocol):
@@ -146,7 +146,7 @@ class Ear:
             yield from self._ended(self._final(from_finalize=False), "model")
             yield e.UtteranceEnd(self._at)
 
-    def _ended(self, final: e.Transcript, trigger: Trigger) -> Iterator[e.Event]:
+    def _ended(self, final: e.Transcript, trigger: e.Trigger) -> Iterator[e.Event]:
         yield final
         if self._has_turn:
             self._has_turn = False

@@ -10,7 +10,8 @@ import pytest
 from voxway import events as e
 from voxway.errors import ProtocolError
 from voxway.wire.base import Address, Opening, decode
-from voxway.wire.deepgram_flux_speak import WIRE, Client, Server
+from voxway.wire.deepgram_flux_speak import WIRE, Server
+from voxway.wire.deepgram_flux_speak_client import Client
 
 ADDRESS = Address("wss://api.deepgram.com", "flux", "KEY")
 URL = ("model", "flux-alexis-en"), ("encoding", "linear16"), ("sample_rate", "8000")

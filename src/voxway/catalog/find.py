@@ -141,15 +141,17 @@ class Catalog:
             raise ProtocolError(self._not_found(kind, asked), code="model_not_found")
         raise GatewayError(self._not_configured(model), code="backend_not_configured")
 
-    def named(self, kind: Kind, provider: str, name: str) -> str:
+    def named(self, kind: Kind, provider: str, name: str, wire: str = "") -> str:
         """The id of what a client of a provider calls `name`: one of our ids, or the provider's
         own name of a model, of which longer forms are variants (`nova-3-medical`). Another name is
-        left to the provider, and asked of its first model here."""
+        left to the provider, and asked of its first model here. Of several, those come first that
+        are met by the same wire."""
         if name in self._models:
             return name
         of_provider = [m for m in self if m.provider == provider and m.kind == kind]
         if own := [model for model in of_provider if not model.hosted]:
             of_provider = own
+        of_provider.sort(key=lambda model: all(backend.wire != wire for backend in model.backends))
         fitting = [
             (len(backend.model), model.id)
             for model in of_provider

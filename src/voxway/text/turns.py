@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import exp2, inf, log2
-from typing import Literal
 
 from msgspec import structs
 
-from ..events import Transcript, Turn, Turns
+from ..events import Transcript, Trigger, Turn, Turns
 
 # Seconds of silence after which it is as likely as not that more is coming.
 HALF = 0.6
@@ -100,7 +99,7 @@ class Follower:
 
     def end(
         self,
-        trigger: Literal["model", "timeout", "manual"],
+        trigger: Trigger,
         sure: float | None = None,
         at: float | None = None,
     ) -> Iterator[Turn]:

@@ -7,7 +7,7 @@ There is no KeepAlive, which costs the socket (deepgram-python-sdk issue 649): s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, assert_never
+from typing import assert_never
 
 from .. import events as e
 from ..errors import ProtocolError
@@ -18,7 +18,7 @@ from .deepgram_flux_query import LISTEN, listen_endpoint, read_listen, within
 from .deepgram_flux_turns import Report, heard
 from .policies import POLICIES
 
-TRIGGERS: dict[str, Literal["model", "timeout", "manual"]] = {
+TRIGGERS: dict[str, e.Trigger] = {
     "model": "model",
     "timeout": "timeout",
     "manual": "manual",

@@ -118,4 +118,5 @@ POLICIES: dict[str, Policy] = {
     # Every sentence is a request of its own: a change of voice needs no new socket.
     "openai_speech": Policy(configures=True, text_characters=4096),
     "openai_transcriptions": Policy(ends_itself=False),
+    "openai_realtime": Policy(says_ready=True, ends_itself=False, finalize=5.0),
 }

@@ -74,6 +74,44 @@ async def transcribe_in_events(
     return [{"class": type(event).__name__} | event.to_dict() async for event in driver.each(heard)]
 
 
+async def hear_live(
+    url: str,
+    key: str,
+    flavour: str,
+    input: dict[str, Any],
+    clips: list[str],
+    commit: bool,
+    query: dict[str, str],
+) -> list[dict[str, Any]]:
+    """All events of a realtime transcription: each clip is committed, or ends by its silence."""
+    realtime = client(url, key, flavour).realtime
+    async with driver.within(realtime.connect(extra_query=query)) as connection:
+        heard: list[dict[str, Any]] = []
+
+        async def until(*types: str) -> None:
+            while not heard or heard[-1]["type"] not in types:
+                event = await driver.do(connection.recv)
+                heard.append({"class": event.__class__.__name__} | event.to_dict())
+            heard.append({"type": "next"})
+
+        await until("session.created")
+        session = {"type": "transcription", "audio": {"input": input}}
+        await driver.do(connection.session.update, session=session)
+        await until("session.updated", "error")
+        for clip in map(driver.unpacked, clips):
+            for at in range(0, len(clip), 9_600):
+                audio = driver.packed(clip[at : at + 9_600])
+                await driver.do(connection.input_audio_buffer.append, audio=audio)
+            if commit:
+                await driver.do(connection.input_audio_buffer.commit)
+            await until("conversation.item.input_audio_transcription.completed", "error")
+        await driver.do(connection.input_audio_buffer.clear)
+        await until("input_audio_buffer.cleared")
+        await driver.do(connection.input_audio_buffer.commit)
+        await until("error")
+        return heard
+
+
 async def models(url: str, key: str, flavour: str) -> list[dict[str, Any]]:
     openai = client(url, key, flavour)
     listed = openai.models.list()
@@ -89,6 +127,7 @@ if __name__ == "__main__":
             "events": events,
             "transcribe": transcribe,
             "transcribe_in_events": transcribe_in_events,
+            "hear_live": hear_live,
             "models": models,
         }
     )
