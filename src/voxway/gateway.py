@@ -228,7 +228,9 @@ class Gateway:
         leave = await enter(session_id)
 
         def used() -> Usage:
-            return meter.usage(self._clock())
+            usage = meter.usage(self._clock())
+            # Those in which an HTTP request is put to the session are not the client's.
+            return structs.replace(usage, messages=0) if kind == "http" else usage
 
         def ended(code: int, reason: str) -> None:
             leave()

@@ -76,6 +76,8 @@ def test_what_was_used_is_there_after_a_kill(tmp_path: Path) -> None:
         rows = {row["tag"]: row for row in used(tmp_path, "account,agent,tag")}
         assert set(rows) == {"", "call-7"}
         assert (rows["call-7"]["agent"], rows["call-7"]["characters"]) == ("bot", len(SENTENCE))
+        assert rows["call-7"]["messages"] == 0
+        assert 6 <= rows[""]["messages"] <= 8
         # Of the one that was open at most its last half minute is missing: here, all of it.
         assert rows[""]["sessions"] == 3
         assert 2 <= rows[""]["characters"] / len(SENTENCE) <= 3
