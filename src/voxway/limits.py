@@ -177,7 +177,8 @@ class Meter:
         return max(0.0, -self._audio_credit / AUDIO_RATE)
 
     def spoke(self, seconds: float, now: float) -> None:
-        """Count audio out."""
+        """Count audio out. Whoever listens is not idle, however long the text was."""
+        self._last = now
         self._audio_out += seconds
         if self._awaits_first:
             self.answered(now)

@@ -65,6 +65,16 @@ def test_idle_and_duration_are_measured_from_their_starts() -> None:
     assert meter.is_over_time(410.0, mid_utterance=True)
 
 
+def test_who_listens_to_a_long_text_is_not_idle() -> None:
+    meter = Meter(TIERS["enterprise"], 0.0)
+    meter.admit(Text("x" * 10_000), 0.0)
+    for second in range(0, 660, 60):
+        assert not meter.is_idle(float(second))
+        meter.spoke(60.0, float(second))
+    assert not meter.is_idle(899.0)
+    assert meter.is_idle(900.0)
+
+
 def test_audio_credit_comes_back_with_time() -> None:
     meter = Meter(TIERS["pro"], 0.0)
     assert meter.heard(60.0, 0.0) == 0.0
