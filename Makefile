@@ -1,6 +1,7 @@
 # The words that people and CI use. Each works from a fresh clone with Python >= 3.11.
 PYTHON ?= python3
 BIN := .venv/bin
+JOBS ?= 2
 export PIP_NO_WARN_SCRIPT_LOCATION=1
 
 .PHONY: help setup demo serve lint test test-clients bench docs lock clean
@@ -27,8 +28,8 @@ lint: .venv/ready  ## ruff and mypy
 	$(BIN)/ruff format --check src tests bench tools
 	$(BIN)/mypy
 
-test: .venv/ready  ## run every test
-	$(BIN)/pytest $(ARGS)
+test: .venv/ready  ## run every test, file by file in JOBS processes
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-clients: .venv/ready  ## run real client packages, unmodified, each in its own environment
 	$(BIN)/python tests/clients/venvs.py
