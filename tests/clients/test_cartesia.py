@@ -265,3 +265,34 @@ def test_a_transcript_over_http(house: Gateway, sdk: Client, flavour: str) -> No
     assert wer(clip(name)[1], answer["text"]) <= 0.2
     assert answer["type"] == "transcript"
     assert answer["words"][-1]["end"] <= answer["duration"]
+
+
+@both
+def test_recognition_in_turns(house: Gateway, sdk: Client, journal: Journal, flavour: str) -> None:
+    heard = sdk.play(
+        "hear_turns",
+        where=at(house),
+        flavour=flavour,
+        options={
+            "model": "ink-2",
+            "encoding": "pcm_s16le",
+            "sample_rate": 16_000,
+            "turn_end_timeout_ms": 2_000,
+        },
+        clips=[packed(clip(name)[0] + bytes(32_000 * 3)) for name in CLIPS],
+        config={"end_threshold": 0.3, "end_timeout_ms": 1_500},
+    )
+    assert heard[0]["type"] == "connected"
+    ends = [event for event in heard if event["type"] == "turn.end"]
+    for name, end in zip(CLIPS, ends, strict=True):
+        assert wer(clip(name)[1], end["transcript"]) <= 0.25
+    order = [event["type"] for event in heard]
+    # In audio that comes all at once no end need be foretold.
+    besides = ("turn.update", "turn.eager_end", "turn.resume")
+    assert [kind for kind in order if kind not in besides] == [
+        "connected",
+        *["turn.start", "turn.end", "next"] * 2,
+    ]
+    updates = [event["transcript"] for event in heard if event["type"] == "turn.update"]
+    assert ends[-1]["transcript"] == updates[-1], "each has all of the turn"
+    assert len(journal.ended(1)) == 1

@@ -28,7 +28,7 @@ slng/deepgram/nova:3-en|es|hi|kn|mr|multi|ta|te deepgram/nova:2|3|3-medical
 slng/openai/whisper:large-v3 soniox/speech-ai:rt-v3|v4|v5 sarvam/saaras:v3 reson8/reson8stt:v1
 mistral/voxtral-mini:2507 kyutai whisper local/moonshine:tiny-en
 openai/whisper-1 openai/gpt-4o-transcribe openai/gpt-4o-mini-transcribe
-elevenlabs/scribe:2-realtime cartesia/ink:2|whisper
+elevenlabs/scribe:2-realtime cartesia/ink:2|whisper cartesia/ink:2-turns
 deepgram/flux:general-en|general-multi telnyx/whisper:large-v3-turbo telnyx/deepgram-nova:3
 telnyx/google:latest-long openai/gpt-4o-transcribe:realtime openai/gpt-live-transcribe
 """

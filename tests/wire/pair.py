@@ -103,13 +103,15 @@ def speech(text: str) -> bytes:
 
 class Ear:
     """Listens: each piece of audio is the letters of a sentence, and silence. One that ends with a
-    full stop is told at once, another at the flush. Silence alone only takes its time."""
+    full stop is told at once, another at the flush, or when it was silent for as long as a turn
+    may be."""
 
     def __init__(self, format: AudioFormat = HEARD) -> None:
         self._format = format
         self._pending = ""
-        self._is_ready = self._has_turn = self._tells_turns = False
-        self._began = self._at = 0.0
+        self._is_ready = self._has_turn = False
+        self._turns: e.Turns | None = None
+        self._began = self._at = self._until = 0.0
 
     def answer(self, command: e.Event) -> Iterator[e.Event]:
         match command:
@@ -118,15 +120,17 @@ class Ear:
                     given = options if isinstance(options, e.ListenOptions) else e.ListenOptions()
                     rate = given.sample_rate or HEARING_RATE
                     yield e.Ready("s1", "r1", "model-1", given.encoding or "linear16", rate)
-                    self._tells_turns = given.turns is not None
+                    self._turns = given.turns
                 self._is_ready = True
             case e.Audio(data=data):
                 silent = len(data) - len(data.lstrip(b"\0"))
                 began = self._at + self._format.seconds(silent)
                 self._at += self._format.seconds(len(data))
                 if text := letters(data):
-                    self._pending, self._began = text, began
+                    self._pending, self._began, self._until = text, began, self._at
                     yield from self._hear()
+                elif self._is_over():
+                    yield from self._ended(self._final(from_finalize=False), "timeout")
             case e.Flush():
                 yield from self._ended(self._final(from_finalize=True), "manual")
             case e.Finish(abort=False):
@@ -136,8 +140,13 @@ class Ear:
             case e.Adjust(options=options):
                 yield e.Adjusted(options)
 
+    def _is_over(self) -> bool:
+        """Whether it was silent for as long as a turn may be."""
+        timeout = self._turns and self._turns.timeout
+        return bool(timeout and self._pending and self._at - self._until >= timeout)
+
     def _hear(self) -> Iterator[e.Event]:
-        if self._tells_turns:
+        if self._turns is not None:
             self._has_turn = True
             yield e.Turn("start", at=self._began)
         yield e.SpeechStarted(self._began)

@@ -47,6 +47,9 @@ ALIASES: dict[str, str] = {
 }
 
 
+SILENT_BYTE = {"mulaw": b"\xff", "alaw": b"\xd5"}  # else zero
+
+
 class AudioFormat(Struct, frozen=True):
     """One encoding at one rate (Hz), mono."""
 
@@ -65,6 +68,10 @@ class AudioFormat(Struct, frozen=True):
     def bytes_for(self, seconds: float) -> int:
         """The bytes that sound for `seconds`, whole samples; 0 for a compressed encoding."""
         return round(seconds * self.sample_rate) * self.frame_bytes
+
+    def silence(self, seconds: float) -> bytes:
+        """So much of it; nothing in a compressed encoding."""
+        return SILENT_BYTE.get(self.encoding, b"\0") * self.bytes_for(seconds)
 
 
 def encoding_named(name: str, allowed: tuple[str, ...], param: str) -> str:

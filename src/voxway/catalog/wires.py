@@ -11,6 +11,7 @@ from ..wire import (
     bridge,
     cartesia_stt,
     cartesia_tts,
+    cartesia_turns,
     deepgram_flux_listen,
     deepgram_flux_speak,
     deepgram_listen,
@@ -45,6 +46,7 @@ WIRES: dict[str, tuple[base.Wire, ...]] = {
     "unified": (bridge.VOICE, bridge.EAR),  # another gateway that speaks our protocol
     "cartesia_stt": (cartesia_stt.WIRE,),
     "cartesia_tts": (cartesia_tts.WIRE,),
+    "cartesia_turns": (cartesia_turns.WIRE,),
     "deepgram_listen": (deepgram_listen.WIRE,),
     "deepgram_speak": (deepgram_speak.WIRE,),
     "deepgram_flux_listen": (deepgram_flux_listen.WIRE,),

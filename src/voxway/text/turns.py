@@ -2,7 +2,7 @@
 
 How it was said is not listened to: what tells an end from a breath is how long the silence lasts,
 and whether what was written ends as a sentence does. So the confidence grows with the silence, and
-comes near to one slowly: `docs/decisions/021-turns.md` says why no model is asked.
+comes near to one slowly: `docs/decisions/025-turns.md` says why no model is asked.
 """
 
 from __future__ import annotations

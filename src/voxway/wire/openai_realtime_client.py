@@ -18,7 +18,6 @@ from .openai_realtime_errors import EMPTY, failure
 
 PATH = "/v1/realtime"
 LEAST = 0.1  # seconds that can be committed
-SILENCE = {"mulaw": b"\xff", "alaw": b"\xd5"}  # else zeros
 NATIVE: dict[str, config.Name] = {encoding: name for name, (encoding, _) in config.FORMATS.items()}
 
 
@@ -60,11 +59,10 @@ class Client:
                 yield self._append(data)
             case e.Flush():
                 # Less cannot be committed. Times are told without what is put in.
-                missing = self._format.bytes_for(LEAST) - (self._sent - self._committed)
-                if missing > 0:
-                    at, seconds = self._format.seconds(self._sent), self._format.seconds(missing)
-                    self._silences.append((at, seconds))
-                    yield self._append(SILENCE.get(self._format.encoding, b"\0") * missing)
+                missing = LEAST - self._format.seconds(self._sent - self._committed)
+                if silence := self._format.silence(max(0.0, missing)):
+                    self._silences.append((self._format.seconds(self._sent), missing))
+                    yield self._append(silence)
                 self._committed = self._sent
                 self._commits += 1
                 yield dump(m.CommitMsg())

@@ -19,6 +19,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     `is_serial`: the next utterance waits until the last audio of the one before.
     `per_utterance`: a socket speaks one utterance; the end of its input is the flush.
     `configures`: voice and speed can change on an open socket.
+    `finalizes`: it has a message for that, or only silence makes it write down the rest.
     `ends_itself`: it answers the end of the input with its rest and a close.
     """
 
@@ -39,6 +40,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     contexts: int = 1  # on one socket
     lingers: float = 0.0  # a context that was aborted counts until its end, or at most so long
     sockets: int = 0  # at a time, with one key
+    finalizes: Literal["message", "silence"] = "message"
     finalize: float = 0.0  # after so long a finalize has no answer: it is answered with nothing
     audio_bytes: int = 0  # of one message
 
@@ -95,6 +97,14 @@ POLICIES: dict[str, Policy] = {
         clear="filtered", is_serial=True, configures=True, contexts=10, idle=4 * 60
     ),
     "cartesia_stt": Policy(idle=4 * 60, finalize=3.0),
+    "cartesia_turns": Policy(
+        says_ready=True,
+        finalizes="silence",
+        finalize=5.0,
+        keepalive="silence",
+        keepalive_after=60.0,
+        idle=4 * 60,
+    ),
     "telnyx_stt": Policy(keepalive="message", keepalive_after=4.0, finalize=3.0, audio_bytes=8192),
     "telnyx_tts": Policy(
         per_utterance=True, is_serial=True, keepalive="message", keepalive_after=10.0

@@ -201,6 +201,27 @@ async def hear(
     return heard
 
 
+async def hear_turns(
+    where: dict[str, str], flavour: str, options: dict[str, Any], clips: list[str], config: Any
+) -> list[dict[str, Any]]:
+    """All events: each clip, with silence in it, is a turn; after the first one it is configured
+    anew. What follows the close is heard, too."""
+    stt = client(where, flavour).stt
+    heard: list[dict[str, Any]] = []
+    async with driver.within(stt.auto_finalize.websocket(**options)) as connection:
+        for clip in map(driver.unpacked, clips):
+            for at in range(0, len(clip), CHUNK):
+                await driver.do(connection.send_raw, clip[at : at + CHUNK])
+            while not heard or heard[-1]["type"] not in ("turn.end", "error"):
+                heard.append((await driver.do(connection.recv)).to_dict())
+            await driver.do(connection.send, {"type": "config", "turn": config})
+            heard.append({"type": "next"})
+        await driver.do(connection.send, {"type": "close"})
+        async for event in driver.each(connection):
+            heard.append(event.to_dict())
+    return heard
+
+
 async def transcribe(
     where: dict[str, str], flavour: str, audio: str, options: dict[str, Any]
 ) -> dict[str, Any]:
@@ -224,6 +245,7 @@ if __name__ == "__main__":
             "generate_bytes": generate_bytes,
             "generate_sse": generate_sse,
             "hear": hear,
+            "hear_turns": hear_turns,
             "transcribe": transcribe,
         }
     )
