@@ -175,6 +175,7 @@ def test_only_who_may_administer_is_let_in(
         (b'{"organisation": "a", "tear": "pro"}', "unknown field `tear`", "tear"),
         (b'{"organisation": "a", "tier": "gold"}', "tier 'gold' is not one of free", "tier"),
         (b'{"organisation": "a", "uses": ["root"]}', "'root' is not one of", "uses"),
+        (b'{"organisation": "a", "models": []}', "no models is good for nothing", "models"),
         (b'{"organisation": "a", "expires": "soon"}', "Invalid RFC3339", "expires"),
         (b'{"organisation": "a", "expires": "2020-01-01T00:00:00Z"}', "is over", "expires"),
     ],
@@ -201,7 +202,8 @@ def test_what_is_not_there(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
             assert answer.json()["message"] == "no key 'vxw_Ab12Cd34'"
         answer = await api.post(f"{KEYS}/any/rotate", params={"grace": -1})
-        assert answer.status_code == 400
+        assert (answer.status_code, answer.json()["param"]) == (400, "grace")
+        assert answer.json()["message"] == "grace: Expected `int` >= 0"
 
     run(tmp_path, work)
 

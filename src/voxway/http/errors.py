@@ -91,9 +91,13 @@ def wrong_body(code: str, thing: str) -> Callable[[AnyRequest, HTTPException], R
         if error.status_code != 400:
             return http_error(request, error)
         cause = str(error.__cause__)
+        extra = getattr(error, "extra", None)
         if BODY in cause:
             wrong = invalid(cause.replace(BODY, "`$", 1))
             message, param = wrong.message, wrong.param
+        elif isinstance(extra, list):  # parameters of the URL
+            param = extra[0]["key"]
+            message = f"{param}: {extra[0]['message']}"
         else:
             message, param = f"the body is no {thing}: {error.detail}", None
         return gateway_error(request, GatewayError(message, code=code, param=param))

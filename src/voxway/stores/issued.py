@@ -306,6 +306,8 @@ def _checked_name(name: str, param: str) -> str:
 
 def _checked_scopes(scopes: Scopes) -> Scopes:
     _check_known(scopes.uses)
+    if not scopes.models and scopes.uses != {"admin"}:
+        raise ProtocolError("a key with no models is good for nothing", param="models")
     if len(scopes.models) > MAX_PATTERNS:
         raise ProtocolError(f"models: {len(scopes.models)} are over {MAX_PATTERNS}", param="models")
     for pattern in scopes.models:
