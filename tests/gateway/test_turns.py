@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 from conftest import Gateway
 from speech import clip, wer
+from voxway.events import Turn
+from voxway.wire.unified import Client, Style
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "turns.md"
 PAUSE = bytes(32_000 * 2)
 
 
@@ -56,3 +63,24 @@ def test_what_cannot_be_is_refused_by_name(gateway: Gateway) -> None:
         ear.say(type="configure", eot_threshold=2)
         [error] = ear.until("error")
         assert (error["code"], error["param"]) == ("config_error", "eot_threshold")
+
+
+def test_the_page_says_what_is_so(gateway: Gateway) -> None:
+    """docs/how-to/turns.md: its init and its configure are taken, its messages are ours."""
+    page = PAGE.read_text()
+    asked, told = re.findall(r"^```json\n(.*?)^```", page, re.M | re.S)
+    client = Client(Style("stt"))
+    turns = [event for line in told.splitlines() for event in client.decode(line)]
+    assert [turn.phase for turn in turns if isinstance(turn, Turn)] == [
+        "start",
+        "eager_end",
+        "resumed",
+        "end",
+    ]
+    [configure] = re.findall(r"`(\{\"type\": \"configure\".*?\})`", page)
+    with gateway.open("/v1/stt/local/moonshine:tiny-en") as ear:
+        ear.say(**json.loads(asked))
+        assert "turns" in ear.until("ready")[-1]["capabilities"]
+        ear.say(**json.loads(configure))
+        ear.say(type="close")
+        assert [m["type"] for m in ear.rest()] == ["session_ended"]
