@@ -95,10 +95,13 @@ def test_a_new_key_in_place_of_one(keys: Shell) -> None:
     old = keys.ok("keys", "create", "acme", "--tier", "pro").strip()
     new = keys.ok("keys", "rotate", prefix(old)).strip()
     assert re.fullmatch(KEY, new)
-    newer = json.loads(keys.ok("keys", "rotate", prefix(new), "--grace", "12h", "--json"))
+    newer = json.loads(
+        keys.ok("keys", "rotate", prefix(new), "--grace", "12h", "--tier", "free", "--json")
+    )
     by_prefix = {key["prefix"]: key for key in listed(keys, "--all")}
     states = [by_prefix[prefix(key)]["status"] for key in (old, new, newer["key"])]
     assert states == ["revoked", "active", "active"]
+    assert (by_prefix[prefix(new)]["tier"], newer["tier"]) == ("pro", "free")
     assert {key["account"] for key in by_prefix.values()} == {newer["account"]}
     until = datetime.fromisoformat(str(by_prefix[prefix(new)]["expires"]))
     assert timedelta(hours=11) < until - datetime.now(UTC) <= timedelta(hours=12)

@@ -125,7 +125,9 @@ def test_a_key_is_replaced_at_once_or_later(tmp_path: Path) -> None:
         assert (second["account"], second["key"]) != (first["account"], first["key"])
         with pytest.raises(AuthError):
             await accounts.account(Credential(first["key"]))
-        answer = await api.post(f"{KEYS}/{second['prefix']}/rotate", params={"grace": 3600})
+        wish: dict[str, str | int] = {"grace": 3600, "tier": "enterprise"}
+        answer = await api.post(f"{KEYS}/{second['prefix']}/rotate", params=wish)
+        assert (second["tier"], answer.json()["tier"]) == (first["tier"], "enterprise")
         for key in (second["key"], answer.json()["key"]):
             assert (await accounts.account(Credential(key))).id == first["account"]
         until = (await accounts.issued.show(second["id"])).expires

@@ -427,6 +427,11 @@ def test_a_tier_that_is_not_configured_any_more_lets_nobody_in(url: str | URL) -
         with pytest.raises(AuthError, match="a tier that is not there any more") as caught:
             await without.account(Credential(made.key))
         assert caught.value.error == "forbidden"
+        with pytest.raises(ProtocolError, match="tier 'silver' is not one of"):
+            await place.accounts.rotate(made.id, tier="silver")
+        new = await place.accounts.rotate(made.id, tier="pro")
+        account = await without.account(Credential(new.key))
+        assert (account.id, account.tier_name) == (made.account, "pro")
 
     run(url, work)
 

@@ -80,10 +80,10 @@ def revoke(name: str, *, json: bool) -> None:
         typer.echo(f"voxway: {_named(key)} is revoked; its sessions end within a second")
 
 
-def rotate(name: str, grace: str, *, json: bool) -> None:
+def rotate(name: str, grace: str, tier: str, *, json: bool) -> None:
     """Make a key in place of another and show it."""
     goes_on = period(grace) if grace else timedelta()
-    new = _run(lambda keys: keys.rotate(name, goes_on))
+    new = _run(lambda keys: keys.rotate(name, goes_on, tier or None))
     _tell_new(new, json=json)
 
 

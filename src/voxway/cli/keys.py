@@ -106,16 +106,18 @@ def rotate(
     grace: Annotated[
         str, typer.Option(help="How long the old one goes on, as 12h. [default: it ends now]")
     ] = "",
+    tier: Annotated[str, typer.Option(help="Another tier. [default: as it was]")] = "",
     json: Json = False,
 ) -> None:
     """Make a new key in place of one, for the same account. It is shown this once.
 
     \b
     voxway keys rotate vxw_Ab12Cd34 --grace 24h
+    voxway keys rotate vxw_Ab12Cd34 --tier pro
     """
     from . import keyring
 
-    keyring.rotate(key, grace, json=json)
+    keyring.rotate(key, grace, tier, json=json)
 
 
 @app.command()

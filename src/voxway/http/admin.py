@@ -29,6 +29,8 @@ Grace = Annotated[
     QueryParameter(description="Seconds for which the old key goes on.", ge=0, le=365 * DAY),
 ]
 
+NewTier = Annotated[str | None, QueryParameter(description="Of the new key, if another.")]
+
 
 class KeyWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key to make; the organisation is made if it is new. `models` are patterns, as `deepgram/*`;
@@ -93,11 +95,11 @@ def router(accounts: Accounts, account_of: AccountOf) -> Router:
         return state(await accounts.revoke(key_id))
 
     @post("/{key_id:str}/rotate")
-    async def rotate(key_id: FromPath[str], grace: Grace = 0) -> NewKey:
+    async def rotate(key_id: FromPath[str], grace: Grace = 0, tier: NewTier = None) -> NewKey:
         """Make a key in place of another, for the same account
 
         It is in this answer and nowhere else."""
-        return await accounts.rotate(key_id, timedelta(seconds=grace))
+        return await accounts.rotate(key_id, timedelta(seconds=grace), tier)
 
     return Router(
         "/v1/admin/keys",

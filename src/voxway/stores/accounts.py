@@ -83,10 +83,12 @@ class Accounts:
         self._ended.add(revoked.id)
         return revoked
 
-    async def rotate(self, name: str, grace: timedelta = timedelta()) -> NewKey:
+    async def rotate(
+        self, name: str, grace: timedelta = timedelta(), tier: str | None = None
+    ) -> NewKey:
         """A new key in place of one, which ends now or after a while."""
         old = await self.issued.show(name)
-        new = await self.issued.rotate(old.id, grace)
+        new = await self.issued.rotate(old.id, grace, tier)
         if not grace:
             self._ended.add(old.id)
         return new

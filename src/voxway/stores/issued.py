@@ -188,12 +188,15 @@ class IssuedKeys:
             await connection.execute(change.values(revoked=self._database.moment()))
             return await _one(connection, found.id)
 
-    async def rotate(self, name: str, grace: timedelta = timedelta()) -> NewKey:
-        """A new key in place of one, which ends now or after a while. Raises ProtocolError if
-        that has ended already."""
+    async def rotate(
+        self, name: str, grace: timedelta = timedelta(), tier: str | None = None
+    ) -> NewKey:
+        """A new key in place of one, which ends now or after a while; of the same tier, if no
+        other is named. Raises ProtocolError if that has ended already."""
         async with self._database.writing() as connection:
             old, now = await _one(connection, name), _now()
-            self._check_tier(old.tier)
+            tier = tier or old.tier
+            self._check_tier(tier)
             # Whoever comes second waits for the row and then finds nothing to change.
             change = update(KEYS).where(
                 KEYS.c.id == old.id,
@@ -207,7 +210,7 @@ class IssuedKeys:
                 change = change.values(revoked=self._database.moment())
             if not (await connection.execute(change)).rowcount:
                 raise ProtocolError(f"key {old.prefix} is {old.status_at(now)}: make a new one")
-            new = self._new(structs.replace(old, id=_id(), created=now, last_used=None))
+            new = self._new(structs.replace(old, id=_id(), tier=tier, created=now, last_used=None))
             await self._keep(connection, new)
         return new
 
