@@ -17,8 +17,8 @@ from ..errors import GatewayError
 from ..events import Audio, Failed, Flushed, ListenOptions, Ready, SpeakOptions, Words
 from ..routes import in_dialect, native_wire
 from ..wire import cartesia
-from ..wire.base import Opening, parser
-from ..wire.cartesia_messages import OutputMsg, TimedWord, Timings, done
+from ..wire.base import Opening, Timings, parser
+from ..wire.cartesia_messages import OutputMsg, TimedWord, done
 from ..wire.cartesia_request import OutputFormat, RequestMsg, Voice, options_of
 from ..wire.cartesia_stt import RAW
 from .admission import Admission, audio_bound, text_bound
