@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, assert_never
 
 from .errors import GatewayError, TooLargeError
-from .events import Aside, Audio, Event, Pronunciation
+from .events import Aside, Audio, Event, KeepAlive, Pronunciation
 from .guard import contained
 from .lines import Lines
 from .net.base import Socket
@@ -82,6 +82,7 @@ class Relay:
         self._ended = ended
         self._find = find
         self._client: Socket | None = None
+        self._is_slow = False  # it takes less than is said to it
         self._upstream = Lines(way, self, clock)
         self._looking_up: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
@@ -124,6 +125,7 @@ class Relay:
         return size > bound
 
     def writable(self, writable: bool) -> None:
+        self._is_slow = not writable
         if writable:
             self._upstream.resume()
         else:
@@ -157,6 +159,8 @@ class Relay:
     def tick(self) -> None:
         """Let time pass; called about once a second."""
         self._upstream.tick()
+        if self._is_slow:  # what it has yet to take is work under way
+            self.from_upstream(KeepAlive(), 0)
         self._perform(self._session.tick(self._clock()))
 
     def fail(self, error: GatewayError) -> None:

@@ -21,6 +21,7 @@ class Ear:
         self.is_open: asyncio.Future[Socket] = asyncio.get_running_loop().create_future()
         self.is_closed: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self.writables: list[bool] = []
+        self.then: Callable[[], None] = lambda: None  # what to do at the next frame
         self._told = asyncio.Event()
 
     def opened(self, socket: Socket) -> None:
@@ -28,6 +29,8 @@ class Ear:
 
     def frame(self, frame: Frame) -> None:
         self.frames.put_nowait(frame)
+        then, self.then = self.then, lambda: None
+        then()
 
     def writable(self, writable: bool) -> None:
         self.writables.append(writable)

@@ -134,6 +134,28 @@ class TestEveryPair:
 
         run(test)
 
+    def test_a_pause_is_felt_at_once_however_fast_the_other_side_talks(
+        self, library: tuple[str, str]
+    ) -> None:
+        async def test() -> None:
+            async with connected(library) as (there, here, server, client):
+                for ear, reader, writer in ((there, server, client), (here, client, server)):
+                    for _ in range(8):
+                        reader.pause()
+                        for _ in range(2000):
+                            writer.send(bytes(1000))
+                        await asyncio.sleep(0.02)
+                        ear.then = reader.pause
+                        reader.resume()
+                        await ear.heard()
+                        await asyncio.sleep(0.02)
+                        assert ear.frames.qsize() <= 200
+                        while not ear.frames.empty():
+                            ear.frames.get_nowait()
+                    reader.resume()
+
+        run(test)
+
     def test_a_server_over_a_unix_socket(self, library: tuple[str, str], tmp_path: Path) -> None:
         async def test() -> None:
             there, here = Ear(), Ear()

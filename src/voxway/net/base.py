@@ -17,7 +17,9 @@ from ..wire.base import Frame
 
 HANDSHAKE_TIMEOUT = 10.0  # seconds for a peer to send its upgrade request
 CLOSE_TIMEOUT = 2.0  # seconds for a peer to answer a close frame before TCP is cut
-LINGER = 60.0  # seconds for one that is slow to take what was said before, as long as it takes some
+LINGER = 60.0  # seconds for one that is slow to take what was said before
+SLOW = 10.0  # seconds in which it must have taken some
+UNSENT = 64 * 1024  # bytes that the kernel keeps of what a peer does not take
 PING_INTERVAL = 30.0  # seconds between the server's pings
 MAX_HEAD = 16 * 1024  # bytes of an upgrade request
 

@@ -33,6 +33,7 @@ from .base import (
     HANDSHAKE_TIMEOUT,
     LINGER,
     PING_INTERVAL,
+    SLOW,
     Receiver,
     UpgradeRefused,
 )
@@ -50,6 +51,7 @@ COPIED_BYTES = 8192 // 3
 HEADER_ROOM = 14  # bytes
 TEXT, BINARY, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE
 CONTINUATION, CONTROL = WSMsgType.CONTINUATION, (WSMsgType.PING, WSMsgType.PONG)
+SIP = 64 * 1024  # bytes that are read at a time
 UPSTREAM_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -69,6 +71,35 @@ class Ear:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_quiet, name)
+
+
+class Sips(asyncio.BufferedProtocol):
+    """Reads little at a time. picows 2.3.1 doubles its buffer whenever one read has filled it, and
+    never gives it back (2026-11-21, tests/net): megabytes for whoever talks fast, and as much still
+    to be heard after a pause."""
+
+    def __init__(self, whole: WSProtocol) -> None:
+        self._whole = whole
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        buffer: memoryview = self._whole.get_buffer(sizehint)
+        return buffer[:SIP]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._whole.buffer_updated(nbytes)
+
+    def eof_received(self) -> bool | None:
+        is_kept: bool | None = self._whole.eof_received()
+        return is_kept
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._whole.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._whole.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._whole.resume_writing()
 
 
 class Link(WSListener):
@@ -108,8 +139,7 @@ class Link(WSListener):
         self._closing = True
         # A control frame holds 125 bytes, two of them the code.
         self._transport.send_close(code, reason.encode()[:123])  # type: ignore[arg-type]
-        left = self._transport.underlying_transport.get_write_buffer_size()
-        self._cut_soon(self._transport, left)
+        self._cut_when_done(self._transport)
 
     def pause(self) -> None:
         if self._transport is not None and not self._transport.is_disconnected:
@@ -148,6 +178,8 @@ class Link(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport, self.was_opened = transport, True
+        below = transport.underlying_transport
+        below.set_protocol(Sips(below.get_protocol()))
         self._receiver.opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -235,19 +267,26 @@ class Link(WSListener):
             self._cut_soon(transport)
         self._tell_end()  # now: nobody wants what is still being made
 
-    def _cut_soon(self, transport: WSTransport, left: int = 0) -> None:
-        """Cut a peer that is not done with us in time: one that is slow may take what is `left`."""
+    def _cut_soon(self, transport: WSTransport) -> None:
+        loop = asyncio.get_running_loop()
+        self._cut = loop.call_later(CLOSE_TIMEOUT, transport.disconnect, False)
+
+    def _cut_when_done(self, transport: WSTransport) -> None:
+        """Cut a peer that does not answer in time; before, one that is slow may take what is left
+        for it, as long as it takes some."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LINGER
 
-        def look(left: int) -> None:
-            rest = transport.underlying_transport.get_write_buffer_size()
-            if rest < left and loop.time() < until:
-                self._cut = loop.call_later(CLOSE_TIMEOUT, look, rest)
-            else:
+        def look(left: int, since: float) -> None:
+            now, rest = loop.time(), transport.underlying_transport.get_write_buffer_size()
+            since = now if rest < left else since
+            if now >= min(until, since + SLOW) or rest == left == 0:
                 transport.disconnect(False)
+            else:
+                self._cut = loop.call_later(CLOSE_TIMEOUT, look, rest, since)
 
-        self._cut = loop.call_later(CLOSE_TIMEOUT, look, left)
+        left = transport.underlying_transport.get_write_buffer_size()
+        self._cut = loop.call_later(CLOSE_TIMEOUT, look, left, loop.time())
 
 
 def protocol(

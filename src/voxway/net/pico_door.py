@@ -13,7 +13,7 @@ from picows import WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from .base import HANDSHAKE_TIMEOUT, MAX_HEAD, Accept, Acceptance, Refusal, Request, parse_head
 from .pico import Ear, Link, protocol
-from .unix import tcp_like
+from .unix import feel_slowness, tcp_like
 
 # What picows has to know of a request.
 PASSED_ON = ("upgrade", "sec-websocket-version", "sec-websocket-key")
@@ -85,7 +85,9 @@ class Door(asyncio.Protocol):
             verdict.heartbeat,
             logger=Ear(link),
         )
-        upgraded.connection_made(tcp_like(self._transport))
+        transport = tcp_like(self._transport)
+        feel_slowness(transport)
+        upgraded.connection_made(transport)
         self._transport.set_protocol(upgraded)
         self._asked = None
         data = _plainly(request) + self._head.partition(b"\r\n\r\n")[2]
