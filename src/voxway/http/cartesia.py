@@ -44,6 +44,14 @@ class RawFormat(Struct, frozen=True, tag_field="container", tag="raw"):
     sample_rate: Rate
 
 
+class RawOnly(Struct, frozen=True):
+    """The same where there is no other: a tag that stands alone may be left out."""
+
+    container: Literal["raw"]
+    encoding: Encoding
+    sample_rate: Rate
+
+
 class WavFormat(RawFormat, frozen=True, tag_field="container", tag="wav"):
     """The same behind a header."""
 
@@ -74,7 +82,7 @@ class BytesBody(SonicBody, frozen=True, kw_only=True):
 class EventsBody(SonicBody, frozen=True, kw_only=True):
     """The same with an answer in events."""
 
-    output_format: RawFormat
+    output_format: RawOnly
     context_id: str | None = None
     add_timestamps: bool | None = None
 
@@ -236,7 +244,11 @@ def read_speech(said: BytesBody | EventsBody, extra: dict[str, Any]) -> SpeakOpt
     """How to speak: as on the socket, but for MP3. Raises ProtocolError that names the field."""
     format = said.output_format
     mp3 = format if isinstance(format, Mp3Format) else None
-    raw = format if isinstance(format, RawFormat) else RawFormat("pcm_s16le", format.sample_rate)
+    raw = (
+        format
+        if isinstance(format, RawFormat | RawOnly)
+        else RawFormat("pcm_s16le", format.sample_rate)
+    )
     options = options_of(
         RequestMsg(
             context_id="http",

@@ -59,7 +59,7 @@ POLICIES: dict[str, Policy] = {
         sockets=5,
     ),
     "deepgram_listen": Policy(
-        keepalive="message", keepalive_after=4.0, needs_audio=True, finalize=2.0, sockets=50
+        keepalive="message", keepalive_after=4.0, needs_audio=True, finalize=5.0, sockets=50
     ),
     # A turn is told by its end alone, and only one can be interrupted: the next waits for it.
     "deepgram_flux_speak": Policy(
@@ -71,7 +71,7 @@ POLICIES: dict[str, Policy] = {
         text_characters=2000,
     ),
     "deepgram_flux_listen": Policy(
-        says_ready=True, keepalive="silence", keepalive_after=4.0, finalize=2.0, sockets=50
+        says_ready=True, keepalive="silence", keepalive_after=4.0, finalize=5.0, sockets=50
     ),
     # One utterance a socket: it ends with an empty text, and nothing less is answered.
     "elevenlabs": Policy(
@@ -91,12 +91,12 @@ POLICIES: dict[str, Policy] = {
         ends_itself=False,
         keepalive="message",
         keepalive_after=8.0,
-        finalize=3.0,
+        finalize=5.0,
     ),
     "cartesia_tts": Policy(
         clear="filtered", is_serial=True, configures=True, contexts=10, idle=4 * 60
     ),
-    "cartesia_stt": Policy(idle=4 * 60, finalize=3.0),
+    "cartesia_stt": Policy(idle=4 * 60, finalize=5.0),
     "cartesia_turns": Policy(
         says_ready=True,
         finalizes="silence",
@@ -105,7 +105,7 @@ POLICIES: dict[str, Policy] = {
         keepalive_after=60.0,
         idle=4 * 60,
     ),
-    "telnyx_stt": Policy(keepalive="message", keepalive_after=4.0, finalize=3.0, audio_bytes=8192),
+    "telnyx_stt": Policy(keepalive="message", keepalive_after=4.0, finalize=5.0, audio_bytes=8192),
     "telnyx_tts": Policy(
         per_utterance=True, is_serial=True, keepalive="message", keepalive_after=10.0
     ),
