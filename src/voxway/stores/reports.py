@@ -25,7 +25,8 @@ BY: dict[str, ColumnElement[Any]] = {
         name: USAGE.c[name]
         for name in ("model", "organisation", "agent", "tag", "account", "provider")
     },
-    **{name: USAGE.c[name] for name in ("asked", "task", "kind", "outcome")},
+    **{name: USAGE.c[name] for name in ("asked", "task", "kind")},
+    "outcome": func.coalesce(USAGE.c.outcome, "open"),
 }
 SUMS = (
     *("characters", "cached", "audio_in", "audio_out", "messages"),
