@@ -292,6 +292,8 @@ async def raw(accept: Accept) -> AsyncIterator[tuple[asyncio.StreamReader, async
         (masked(0x80, b"no start"), [], 1002),
         (masked(0x01, b"a") + masked(0x81, b"b"), [], 1002),
         (masked(0x01, b"a" * 99) * 1 + masked(0x00, b"b" * 99) * 20, [], 1009),
+        (masked(0x01, b"") + masked(0x00, b"") * 98 + masked(0x80, b"end"), ["end"], None),
+        (masked(0x01, b"") + masked(0x00, b"") * 2000, [], 1009),
     ],
 )
 def test_fragments_and_broken_text(

@@ -241,7 +241,7 @@ class Link(WSListener):
         if opens:
             self._parts_text = frame.msg_type is TEXT
         self._parts.append(frame.get_payload_as_bytes())
-        self._parts_size += frame.payload_size
+        self._parts_size += max(1, frame.payload_size)  # parts of nothing without end are too much
         if self._parts_size > self._max:
             self._parts.clear()
             self.too_large()
