@@ -146,7 +146,9 @@ def test_a_slow_body_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_address_has_so_many_connections() -> None:
     async def work(port: int, gate: Gate) -> None:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-        assert (await answered(port)).startswith(b"HTTP/1.1 429 ")
+        refused = await answered(port)
+        assert refused.startswith(b"HTTP/1.1 429 ")
+        assert b"\r\nRetry-After: 1\r\n" in refused
         assert (await answered(port, GET + CLOSE + b"\r\n")).startswith(b"HTTP/1.1 429 ")
         for _, writer in held:
             writer.transport.abort()

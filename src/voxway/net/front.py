@@ -103,7 +103,8 @@ class Front(HttpToolsProtocol):
         self._end()
         self._is_refused = True
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain\r\n"
-        head += f"Content-Length: {len(message)}\r\nConnection: close\r\n\r\n"
+        head += f"Content-Length: {len(message)}\r\nConnection: close\r\n"
+        head += "Retry-After: 1\r\n\r\n" if status is HTTPStatus.TOO_MANY_REQUESTS else "\r\n"
         self.transport.write((head + message).encode())
         # Closed with something unread, TCP would take back the answer: the rest is read, and lost.
         if self.transport.can_write_eof():
