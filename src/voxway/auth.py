@@ -57,8 +57,10 @@ class Scopes(Struct, frozen=True):
 
     def allows(self, use: str, model: str = "") -> bool:
         """Whether it is good for this use, with this model if one is named."""
+        # A provider's own name stands for whatever of its models the catalog has no id for.
+        names = {model, model if "/" in model else f"{model}/"}
         return use in self.uses and (
-            not model or any(fnmatchcase(model, pattern) for pattern in self.models)
+            not model or any(fnmatchcase(n, pattern) for pattern in self.models for n in names)
         )
 
 

@@ -78,6 +78,8 @@ def test_known_and_unknown_keys() -> None:
     [
         (("*",), "deepgram/aura:2", True),
         (("deepgram/*",), "deepgram/aura:2", True),
+        (("deepgram/*",), "deepgram", True),
+        (("deepgram/aura:*",), "deepgram", False),
         (("deepgram/*",), "Deepgram/aura:2", False),
         (("deepgram/*",), "slng/deepgram/aura:2", False),
         (("deepgram/*", "local/hibari:??"), "local/hibari:en", True),
