@@ -367,6 +367,61 @@ def test_whoever_reads_slowly_gets_all_that_was_said_before_the_close() -> None:
     run(test)
 
 
+BEAT = 0.4  # seconds
+
+
+def test_silence_is_no_loss_of_one_whom_we_do_not_read() -> None:
+    async def test() -> None:
+        there, here = Ear(), Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            return Acceptance(there, heartbeat=BEAT)
+
+        server = await pico_door.listen(accept, host="127.0.0.1")
+        url = f"ws://127.0.0.1:{port_of(server)}/"
+        await pico.dial(Endpoint(url), here, heartbeat=BEAT)
+        with closing(server):
+            for socket in (await there.socket(), await here.socket()):
+                socket.pause()
+            await asyncio.sleep(5 * BEAT)
+            for socket in (await there.socket(), await here.socket()):
+                socket.resume()
+                socket.send("still there")
+            assert await here.heard() == await there.heard() == "still there"
+            (await here.socket()).close()
+            await asyncio.gather(there.end(), here.end())
+
+    run(test)
+
+
+def test_silence_is_no_loss_of_one_who_still_takes_what_was_said() -> None:
+    """No ping is answered here: pings come after all that."""
+    steps = 20
+
+    async def test() -> None:
+        there = Ear()
+
+        async def accept(request: Request) -> Acceptance:
+            return Acceptance(there, heartbeat=BEAT)
+
+        async with raw(accept) as (reader, writer):
+            writer.write(UPGRADE.encode())
+            server = await there.socket()
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(steps):
+                there.writables.clear()
+                while False not in there.writables:
+                    server.send(bytes(60_000))
+                    await asyncio.sleep(0)
+                while True not in there.writables:
+                    await asyncio.sleep(BEAT / 4)
+                    assert await asyncio.wait_for(reader.read(500_000), BOUND)
+            # From here on it takes nothing any more.
+            assert (await there.end())[0] == 1006
+
+    run(test)
+
+
 def test_whoever_closes_and_does_not_read_is_cut() -> None:
     async def test() -> None:
         there = Ear()

@@ -37,6 +37,7 @@ from .base import (
     Receiver,
     UpgradeRefused,
 )
+from .sips import Sips
 from .unix import tcp_like
 
 log = logging.getLogger("voxway.net")
@@ -51,7 +52,6 @@ COPIED_BYTES = 8192 // 3
 HEADER_ROOM = 14  # bytes
 TEXT, BINARY, CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE
 CONTINUATION, CONTROL = WSMsgType.CONTINUATION, (WSMsgType.PING, WSMsgType.PONG)
-SIP = 64 * 1024  # bytes that are read at a time
 UPSTREAM_FRAME_BYTES = 16 * 1024 * 1024
 
 
@@ -73,35 +73,6 @@ class Ear:
         return getattr(_quiet, name)
 
 
-class Sips(asyncio.BufferedProtocol):
-    """Reads little at a time. picows 2.3.1 doubles its buffer whenever one read has filled it, and
-    never gives it back (2026-11-21, tests/net): megabytes for whoever talks fast, and as much still
-    to be heard after a pause."""
-
-    def __init__(self, whole: WSProtocol) -> None:
-        self._whole = whole
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        buffer: memoryview = self._whole.get_buffer(sizehint)
-        return buffer[:SIP]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._whole.buffer_updated(nbytes)
-
-    def eof_received(self) -> bool | None:
-        is_kept: bool | None = self._whole.eof_received()
-        return is_kept
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._whole.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._whole.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._whole.resume_writing()
-
-
 class Link(WSListener):
     """One open connection: `Socket` to its user, listener to picows."""
 
@@ -120,6 +91,8 @@ class Link(WSListener):
         self._cut: asyncio.TimerHandle | None = None
         self._measuring: asyncio.Future[list[float]] | None = None
         self._settling: asyncio.Task[None] | None = None
+        self._is_resting = False  # so that an answer would not be read
+        self._is_asked = False  # whether it has yet to answer a ping
 
     # Socket
 
@@ -142,10 +115,13 @@ class Link(WSListener):
         self._cut_when_done(self._transport)
 
     def pause(self) -> None:
+        self._is_resting = True
+        self._excuse()
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.underlying_transport.pause_reading()
 
     def resume(self) -> None:
+        self._is_resting = False
         if self._transport is not None and not self._transport.is_disconnected:
             self._transport.underlying_transport.resume_reading()
 
@@ -215,11 +191,27 @@ class Link(WSListener):
             self._is_told = True
             self._receiver.closed(self._code, self._reason)
 
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        """The peer was silent, which says nothing of one whom we do not read."""
+        self._is_asked = not self._is_resting
+        if self._is_resting:
+            # It is after this call that picows begins to wait for an answer.
+            asyncio.get_running_loop().call_soon(transport.notify_user_specific_pong_received)
+        else:
+            transport.send_ping()
+
     def pause_writing(self) -> None:
         self._tell_writable(False)
 
     def resume_writing(self) -> None:
+        self._excuse()  # it takes what was said, if slowly: a ping it would hear after all that
         self._tell_writable(True)
+
+    def _excuse(self) -> None:
+        """Its answer to the last ping is not waited for."""
+        if self._is_asked and self._transport is not None:
+            self._is_asked = False
+            self._transport.notify_user_specific_pong_received()
 
     def _tell_writable(self, writable: bool) -> None:
         if not self._is_told:
