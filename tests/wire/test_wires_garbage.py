@@ -131,7 +131,7 @@ def test_frames_that_break_parsers(named: Named, frame: Frame) -> None:
         check(codec, frame, who)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(frames=st.lists(st.text() | st.binary() | JSON.map(json.dumps), max_size=4))
 @every(http=True)
 def test_nonsense(named: Named, frames: list[Frame]) -> None:
@@ -140,7 +140,7 @@ def test_nonsense(named: Named, frames: list[Frame]) -> None:
             check(codec, frame, who)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 @every(http=True)
 def test_objects_with_the_right_names(named: Named, data: st.DataObject) -> None:
@@ -180,7 +180,7 @@ def test_frames_of_a_conversation_with_one_field_that_is_wrong(named: Named) -> 
             check(readers[by], frame, by)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 @every()
 def test_frames_of_a_conversation_in_any_order(named: Named, data: st.DataObject) -> None:
@@ -191,7 +191,7 @@ def test_frames_of_a_conversation_in_any_order(named: Named, data: st.DataObject
             check(codec, frame, who)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 @every()
 def test_a_url_that_is_wrong_is_refused_by_name_or_taken(named: Named, data: st.DataObject) -> None:
@@ -220,7 +220,7 @@ def opened(named: Named, opening: Opening) -> Dialect | None:
         return None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(frame=st.text() | st.binary() | JSON.map(json.dumps))
 @every()
 def test_a_key_is_looked_for_in_any_frame(named: Named, frame: Frame) -> None:
@@ -229,7 +229,7 @@ def test_a_key_is_looked_for_in_any_frame(named: Named, frame: Frame) -> None:
             assert isinstance(named.wire.key_in(given_frame), str)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(frame=st.text() | JSON.map(json.dumps))
 @every()
 def test_any_text_has_an_owner(named: Named, frame: str) -> None:
