@@ -122,11 +122,12 @@ def limits() -> str:
         for field, name in fields.items()
     ]
     return (
-        "# Limits\n\nMessages are text and control messages; audio frames are not counted, but "
+        "# Limits\n\nMessages are text and control messages of one connection, each counted once "
+        "whatever it says; audio frames are not counted, but "
         f"audio may come at most {AUDIO_RATE:g} times faster than real time after a burst of "
         f"{AUDIO_BURST:g} s: beyond that the gateway reads more slowly and nothing is lost. Past "
         f"its time a session may finish the utterance it is in, for {DURATION_GRACE:g} s. Only "
-        "data frames end idleness, pings do not.\n\n" + table(("limit", *TIERS), rows)
+        "data frames end idleness, those of speech as well; pings do not.\n\n" + table(("limit", *TIERS), rows)
     )
 
 
