@@ -127,7 +127,8 @@ def limits() -> str:
         f"audio may come at most {AUDIO_RATE:g} times faster than real time after a burst of "
         f"{AUDIO_BURST:g} s: beyond that the gateway reads more slowly and nothing is lost. Past "
         f"its time a session may finish the utterance it is in, for {DURATION_GRACE:g} s. Only "
-        "data frames end idleness, those of speech as well; pings do not.\n\n" + table(("limit", *TIERS), rows)
+        "data frames end idleness, those of speech as well; pings do not.\n\n"
+        + table(("limit", *TIERS), rows)
     )
 
 
