@@ -71,6 +71,9 @@ def check(operation: Any, mode: GenerationMode) -> None:
         if model and (len(model) % 4 or model in known):
             case.path_parameters["model"] = MODELS[case.path.split("/")[-2]]
         case.headers.pop("X-Slng-Provider-Key", None)  # nobody else is to be called
-        case.call_and_validate(headers={"Authorization": "Bearer test-local"}, checks=CHECKS)
+        # In a form a number is text like any other: there it is no wrong type.
+        is_form = str(case.media_type or "").startswith("multipart/")
+        checks = [c for c in CHECKS if not (is_form and c.__name__ == "negative_data_rejection")]
+        case.call_and_validate(headers={"Authorization": "Bearer test-local"}, checks=checks)
 
     requests()
