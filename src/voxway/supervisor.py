@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -31,6 +33,21 @@ STABLE_AFTER = 30.0  # seconds of life after which the backoff starts anew
 POLL = 0.02
 PROBE_EVERY = 2.0  # seconds between two questions whether a worker still answers
 MISSES = 3
+SOCKET_PATH = 103  # bytes: the most that every system takes as the address of a Unix socket
+
+
+def socket_directory() -> AbstractContextManager[str]:
+    """A directory of our own for the workers' sockets, gone at the end. It is where the system
+    keeps temporary files, or in /tmp where that has too long a path for a socket in it."""
+    longest = max(len(_socket_name(model)) for model in LOCAL)
+    place = os.fsencode(tempfile.gettempdir())
+    fits = len(place) + len("/voxway-12345678/") + longest <= SOCKET_PATH
+    return tempfile.TemporaryDirectory(prefix="voxway-", dir=None if fits else "/tmp")
+
+
+def _socket_name(model: str) -> str:
+    return f"{model.replace('/', '-').replace(':', '-')}.sock"
+
 
 Status = Literal["starting", "ready", "restarting", "remote"]
 
@@ -44,7 +61,7 @@ class Worker:
         self.restarts = 0
         self._ready = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
-        self._socket = directory / f"{setting.model.replace('/', '-').replace(':', '-')}.sock"
+        self._socket = directory / _socket_name(setting.model)
         self._address = f"unix:{self._socket}" if setting.address == "auto" else setting.address
         if self.status == "remote":
             self._ready.set()

@@ -9,10 +9,11 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -82,25 +83,44 @@ def test_the_demo_comes_back_right(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_a_demo_cut_short_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
-    environ = os.environ | {"PYTHONWARNINGS": "error", "TMPDIR": str(tmp_path)}
+def test_a_demo_cut_short_leaves_no_process(short_path: Path, number: signal.Signals) -> None:
+    environ = os.environ | {"PYTHONWARNINGS": "error", "TMPDIR": str(short_path)}
     with subprocess.Popen(
         [sys.executable, "-m", "voxway.cli.main", "demo"],
-        cwd=tmp_path,
+        cwd=short_path,
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
         try:
-            wait_for(lambda: list(tmp_path.glob("voxway-*/*.sock")))
+            wait_for(lambda: list(short_path.glob("voxway-*/*.sock")))
             process.send_signal(number)
             _, err = process.communicate(timeout=BOUND)
         finally:
             process.kill()
     assert process.returncode == 130
     assert err == b""
-    wait_for(lambda: not running(tmp_path))
-    assert not list(tmp_path.glob("voxway-*"))
+    wait_for(lambda: not running(short_path))
+    assert not list(short_path.glob("voxway-*"))
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A place for temporary files with room for the name of a Unix socket in it."""
+    with tempfile.TemporaryDirectory(prefix="vw-", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+def test_a_demo_leaves_nothing_behind_but_its_file(shell: Shell, tmp_path: Path) -> None:
+    """Also where the path of temporary files is too long for a socket in it. The id that ONNX
+    Runtime keeps for Microsoft would be among them."""
+    home = tmp_path / "home"
+    place = tmp_path / ("x" * 100)
+    for directory in (home, place):
+        directory.mkdir()
+    shell.environ |= {"TMPDIR": str(place), "HOME": str(home)}
+    assert "✓" in shell.ok("demo")
+    assert [*home.rglob("*"), *place.rglob("*")] == []
 
 
 def wait_for(claim: Callable[[], object]) -> None:

@@ -13,7 +13,6 @@ import secrets
 import signal
 import socket
 import stat
-import tempfile
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -40,7 +39,7 @@ from ..stores.dictionaries import Dictionaries
 from ..stores.installation import Installation, installation
 from ..stores.limits import Limits, in_memory, in_redis
 from ..stores.usage import Ledger
-from ..supervisor import Supervisor
+from ..supervisor import Supervisor, socket_directory
 from .wyoming import speaking_for, wyoming_house, wyoming_port
 
 log = structlog.get_logger("voxway")
@@ -137,7 +136,7 @@ async def serve(
     """Run everything until a signal comes. Raises ConfigError."""
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(installation(settings, os.environ))
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="voxway-"))
+        directory = stack.enter_context(socket_directory())
         database = Path(settings.data_dir) / "voxway.db"
         dictionaries = stack.enter_context(contextlib.closing(Dictionaries(database)))
         keys = Keys(await fixed_keys(listen.host, settings, here), settings.tiers)

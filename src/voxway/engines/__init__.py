@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 from ..errors import ConfigError
@@ -18,6 +19,8 @@ def load(model: str) -> Voice | Ear:
     """The engine for a model id. Raises ConfigError if there is none or its extra is missing."""
     if model not in ENGINES:
         raise ConfigError(f"no engine {model!r}; there are {', '.join(ENGINES)}", param="model")
+    # Else the published builds of ONNX Runtime keep an id and send events to Microsoft.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     module, name = ENGINES[model]
     try:
         engine: Voice | Ear = getattr(import_module(f".{module}", __package__), name)()

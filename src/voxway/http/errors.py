@@ -95,7 +95,7 @@ def wrong_body(code: str, thing: str) -> Callable[[AnyRequest, HTTPException], R
         if BODY in cause:
             wrong = invalid(cause.replace(BODY, "`$", 1))
             message, param = wrong.message, wrong.param
-        elif isinstance(extra, list):  # parameters of the URL
+        elif isinstance(extra, list) and extra[0].get("key") != "data":  # parameters of the URL
             param = extra[0]["key"]
             message = f"{param}: {extra[0]['message']}"
         else:
