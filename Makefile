@@ -4,7 +4,7 @@ BIN := .venv/bin
 JOBS ?= 2
 export PIP_NO_WARN_SCRIPT_LOCATION=1
 
-.PHONY: help setup demo serve lint test test-clients bench docs lock clean
+.PHONY: help setup demo serve lint test test-long test-clients bench docs lock clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,10 @@ lint: .venv/ready  ## ruff and mypy
 
 test: .venv/ready  ## run every test, file by file in JOBS processes
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+test-long: .venv/ready  ## half-minute races for slots, 200 bad networks: what `make test` does in short
+	VOXWAY_TEST_RACE=30 VOXWAY_TEST_SCHEDULES=200 $(BIN)/pytest tests/stores/test_slots.py \
+		tests/gateway/test_limits.py tests/client/test_bad_networks.py $(ARGS)
 
 test-clients: .venv/ready  ## run real client packages, unmodified, each in its own environment
 	$(BIN)/python tests/clients/venvs.py

@@ -1,7 +1,7 @@
 """The client in bad networks, with the real engines: no word lost, none twice, none out of order.
 
-VOXWAY_TEST_SCHEDULES=200 goes through that many random schedules; by default fewer, since each is
-spoken and heard by real engines.
+`make test-long` goes through 200 random schedules; by default they are fewer, since each is spoken
+and heard by real engines.
 """
 
 from __future__ import annotations

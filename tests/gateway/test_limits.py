@@ -1,6 +1,6 @@
 """The limits as clients meet them, on one gateway and on several.
 
-The full race of 30 s: VOXWAY_TEST_RACE=30.
+The full race of 30 s: `make test-long`.
 """
 
 from __future__ import annotations

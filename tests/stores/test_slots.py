@@ -1,6 +1,6 @@
 """Slots are as many as there are, over all processes, whatever happens to one of them or to Redis.
 
-The full race of 30 s: VOXWAY_TEST_RACE=30.
+The full race of 30 s: `make test-long`.
 """
 
 from __future__ import annotations
