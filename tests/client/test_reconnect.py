@@ -7,9 +7,10 @@ import random
 import pytest
 
 from voxway.client import SLNG, TELNYX, Retry
-from voxway.client.failures import CLASSES, CLOSES, closed, failure
+from voxway.client.failures import CLASSES, CLOSES, closed, failed, failure
 from voxway.client.reconnect import Backoff
 from voxway.errors import RULES, GatewayError
+from voxway.events import Failed
 
 LOST = failure("backend_connection_failed", "lost")
 
@@ -69,6 +70,8 @@ def test_retry_after_is_honoured() -> None:
     full = failure("rate_limit", "full", retry_after=7.0)
     assert Backoff(TELNYX).failed(full, 0.0, 0.5) == 7.25
     assert Backoff(SLNG).failed(failure("not_ready", "x", retry_after=0.1), 0.0, 0.0) == 1.0
+    said = failed(Failed("not_ready", "no seat", True, retry_after=9.0))
+    assert Backoff(TELNYX).failed(said, 0.0, 0.0) == 9.0
 
 
 def test_it_is_given_up_sooner_where_there_never_was_a_connection() -> None:

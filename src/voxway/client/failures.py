@@ -112,7 +112,8 @@ def closed(code: int, reason: str) -> GatewayError:
 
 def failed(event: Failed) -> GatewayError:
     """The exception for an error event."""
-    return failure(event.code, event.message, param=event.param)
+    wait = event.retry_after
+    return failure(event.code, event.message, param=event.param, retry_after=wait)
 
 
 def ends_session(event: Failed) -> bool:
