@@ -9,6 +9,7 @@ async with Voxway("wss://speech.example.com", key) as vox:
 """
 
 from ..errors import GatewayError
+from ..events import Turn, Turns
 from . import notices
 from .capture import QueueFullError
 from .cutting import FlushPolicy
@@ -51,6 +52,8 @@ __all__ = [
     "State",
     "Stt",
     "Tts",
+    "Turn",
+    "Turns",
     "UnreachableError",
     "Voxway",
     "find_gateway",

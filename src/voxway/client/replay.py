@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ..audio.formats import AudioFormat
-from ..events import Event, SpeechStarted, Transcript, UtteranceEnd, Word
+from ..events import Event, SpeechStarted, Transcript, Turn, UtteranceEnd, Word
 from .capture import Chunk
 
 SECONDS = 10.0
@@ -107,7 +107,7 @@ class ReplayBuffer:
             if event.from_finalize:
                 self._finalized()
             else:
-                self._forget(self._position(_end(event)))
+                self._forget(self._position(ends_at(event)))
         return fresh
 
     def placed(self, event: Event) -> Event:
@@ -119,6 +119,10 @@ class ReplayBuffer:
                 return structs.replace(event, last_word_end=self._until(end))
             case _:
                 return event
+
+    def turn(self, event: Turn) -> Turn:
+        """The same on the source's clock."""
+        return event if event.at is None else structs.replace(event, at=self.at(event.at))
 
     def at(self, seconds: float) -> float:
         """A time on the connection's clock, on the source's."""
@@ -200,7 +204,7 @@ class ReplayBuffer:
         if not known or (event.from_finalize and not event.text):
             return event
         if not event.words:
-            end = _end(event)
+            end = ends_at(event)
             is_known = end is not None and end <= known + EXACT
             return _emptied(event) if is_known else event
         words = [word for word in event.words if (word.start + word.end) / 2 > known - EXACT]
@@ -229,7 +233,7 @@ def _start(piece: tuple[int, int]) -> int:
     return piece[0]
 
 
-def _end(event: Transcript) -> float | None:
+def ends_at(event: Transcript) -> float | None:
     """Where it ends; None if it tells no time."""
     if event.start is not None and event.duration is not None:
         return event.start + event.duration

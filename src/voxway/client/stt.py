@@ -22,6 +22,8 @@ from ..events import (
     Ready,
     SpeechStarted,
     Transcript,
+    Turn,
+    Turns,
     UtteranceEnd,
     Warning,
 )
@@ -35,12 +37,13 @@ from .notices import State, Warned
 from .observing import Observers
 from .owner import Manner
 from .replay import SECONDS as REPLAY
-from .replay import ReplayBuffer, Stretch
+from .replay import ReplayBuffer, Stretch, ends_at
 from .service import Route
 from .sources import AnySource, fitting
 from .transcript import Assembly
+from .turns import TurnTaking
 
-HearingEvent = Transcript | SpeechStarted | UtteranceEnd
+HearingEvent = Transcript | SpeechStarted | UtteranceEnd | Turn
 
 
 class Listening(Struct, frozen=True, kw_only=True):
@@ -69,6 +72,7 @@ class Stt:
         self._observers = Observers(route, options, manner)
         self._line = Lifeline(route, options, self, manner, self._observers.note)
         self._replay = ReplayBuffer(self.format, listening.replay)
+        self._turns = TurnTaking(options.turns or Turns())
         self._queue = CaptureQueue(
             self.format, listening.queue, listening.overflow, listening.chunks, self._dropped
         )
@@ -145,7 +149,8 @@ class Stt:
             await events.aclose()
 
     async def events(self, source: AnySource) -> AsyncGenerator[HearingEvent, None]:
-        """The same with the beginnings and ends of speech. Times are seconds of the source."""
+        """The same with the beginnings and ends of speech and of turns, if they were asked for.
+        Times are seconds of the source."""
         if self._feeding is not None:
             raise ConfigError("a session listens to one stream: open another")
         self._line.check()
@@ -298,6 +303,7 @@ class Stt:
 
     def began(self, ready: Ready) -> None:
         if self._was_connected:
+            self._turns.began(loop_time())
             self._resume()
         self._was_connected = True
         self._news.set()
@@ -323,6 +329,8 @@ class Stt:
                 self._heard(event)
             case SpeechStarted() | UtteranceEnd():
                 self._deliver(self._replay.placed(event))
+            case Turn():
+                self._turn(self._turns.told(self._replay.turn(event)))
             case Warning(code=code, message=message, option=option):
                 self._observers.note(Warned(code, message, option))
             case Ended():
@@ -333,10 +341,16 @@ class Stt:
         fresh = self._replay.heard(event)
         if fresh is not None and (fresh.text or not fresh.from_finalize):
             self._deliver(fresh)
+            if fresh.final:
+                self._turns.wrote(fresh.text, ends_at(fresh))
         if event.from_finalize and self._answers:
             answer = self._answers.popleft()
             if not answer.done():  # else whoever asked has gone
                 answer.set_result(fresh or event)
+
+    def _turn(self, turn: Turn | None) -> None:
+        if turn is not None:
+            self._deliver(turn)
 
     def _deliver(self, event: Event) -> None:
         self.transcript.add(event)
@@ -357,6 +371,8 @@ class Stt:
 
     def tick(self, now: float) -> None:
         self._observers.note(notices.Queued(self._queue.depth_ms / 1000))
+        if self._line.state is State.READY:
+            self._turn(self._turns.silent(now))
 
 
 async def ended(task: asyncio.Task[Any]) -> BaseException | None:

@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 from ..audio.formats import AudioFormat
 from ..audio.wav import wav_header
 from ..errors import ConfigError
-from ..events import Audio, Flushed, ListenOptions, Pronunciation, SpeakOptions, Word, Words
+from ..events import Audio, Flushed, ListenOptions, Pronunciation, SpeakOptions, Turns, Word, Words
 from .gateway import find_gateway
 from .job import Pieces
 from .metrics import Measurement
@@ -103,7 +103,8 @@ class Voice(TypedDict, total=False):
 
 class Hearing(TypedDict, total=False):
     """How to listen. `encoding` and `sample_rate` (Hz) are those of the audio that will be sent;
-    `words` have times; `speakers` are told apart."""
+    `words` have times; `speakers` are told apart; `turns`, which only a gateway tells, by when
+    they are to end."""
 
     language: str | None
     encoding: str
@@ -112,6 +113,7 @@ class Hearing(TypedDict, total=False):
     vad_events: bool
     words: bool
     speakers: bool
+    turns: Turns | None
     extra: Mapping[str, Any]
     listening: Listening
 
@@ -177,7 +179,11 @@ class Voxway:
         return session
 
     def stt(self, model: str = "", **how: Unpack[Hearing]) -> Stt:
-        """A session with a recognizer, to be entered with `async with`."""
+        """A session with a recognizer, to be entered with `async with`. Raises ConfigError for
+        turns of a provider reached directly."""
+        turns = how.get("turns")
+        if turns is not None and self.service.provider:
+            raise ConfigError("turns are told by gateways: call one", param="turns")
         options = ListenOptions(
             language=how.get("language"),
             encoding=how.get("encoding", "linear16"),
@@ -186,6 +192,7 @@ class Voxway:
             vad_events=how.get("vad_events", False),
             word_timestamps=how.get("words", False),
             diarization=how.get("speakers", False),
+            turns=turns,
             extra=dict(how.get("extra", {})),
         )
         route = self.service.route("stt", self._model(model, DEFAULT_EAR))
