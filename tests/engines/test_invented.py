@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import Struct
 
+from voxway.engines.align import Aligner
 from voxway.engines.invented import without_invented
 from voxway.events import Word
 
@@ -12,6 +14,18 @@ from .conftest import Hear, Say, text_of
 
 SOUND = (np.sin(np.arange(16_000) / 8) * 8_000).astype("<i2").tobytes()
 SILENCE = bytes(32_000)
+
+
+class Aligned(Struct, frozen=True):
+    """What an aligner would say."""
+
+    words: list[Word]
+
+    def align(self, pcm: bytes, text: str) -> list[Word]:
+        return self.words
+
+    def fits(self, pcm: bytes, text: str) -> bool:
+        return True
 
 
 def over(start: float, end: float) -> list[Word]:
@@ -30,7 +44,7 @@ def over(start: float, end: float) -> list[Word]:
 def test_only_a_stock_phrase_without_sound_is_left_out(
     text: str, words: list[Word], kept: str
 ) -> None:
-    assert without_invented(text, SOUND + SILENCE, lambda pcm, text: words) == kept
+    assert without_invented(text, SOUND + SILENCE, Aligned(words)) == kept
 
 
 @pytest.mark.parametrize(
@@ -53,3 +67,16 @@ def test_sentences_that_the_recognizer_would_end_politely(
 )
 def test_real_thanks_are_kept(say: Say, hear: Hear, sentence: str) -> None:
     assert text_of(hear(say(sentence))).lower().rstrip(".! ").endswith("thank you")
+
+
+@pytest.mark.parametrize(
+    "phrase", ["Good morning.", "Very good.", "Come on.", "Over there.", "How are you today?"]
+)
+@pytest.mark.parametrize("rest", ["", " It is a quarter past nine."])
+def test_what_is_written_twice_was_said_twice(say: Say, phrase: str, rest: str) -> None:
+    twice, once = f"{phrase} {phrase}{rest}", f"{phrase}{rest}"
+    aligner = Aligner()
+    assert without_invented(twice, say(once), aligner) == once
+    assert without_invented(twice, say(twice), aligner) == twice
+    assert without_invented(f"{phrase} {twice}", say(once), aligner) == once
+    assert without_invented(once, say(once), aligner) == once

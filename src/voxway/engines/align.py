@@ -66,6 +66,12 @@ class Aligner:
             timed = spread(words, 0.0, duration)
         return list(shifted(timed, 0.0, duration))
 
+    def fits(self, pcm: bytes, text: str) -> bool:
+        """Whether `text` can be said in `pcm` at all, as far as it is of words with a sound."""
+        with self._lock:
+            keys = [key for word in words_in(text) if (key := self._key(word))]
+            return not keys or bool(self._spans(pcm, keys))
+
     def _spans(self, pcm: bytes, keys: Sequence[str]) -> list[tuple[float, float]]:
         """Start and end of each key in seconds; empty if they do not fit the audio."""
         if not keys or not pcm:

@@ -165,7 +165,7 @@ class MoonshineHearing:
             return []
         replies = self._started(line)
         self._open.pop(line.id, None)
-        text = without_invented(line.text, self._audio_of(line)[1], self._aligner.align)
+        text = without_invented(line.text, self._audio_of(line)[1], self._aligner)
         line = replace(line, text=text)
         start, end = self._span(line)
         final = Transcript(
