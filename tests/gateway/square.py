@@ -50,6 +50,7 @@ HEARD = ListenOptions(
     encoding="linear16", sample_rate=16_000, language="en", word_timestamps=True, partials=True
 )
 
+SOON = 30.0  # seconds: less than a keepalive takes, which would wake what has fallen asleep
 PIECE = 16_000  # bytes of audio in one message: half a second
 
 
@@ -108,7 +109,7 @@ class Peer:
     def hear(self) -> list[Event] | None:
         """What the next frame says; None once the socket is closed."""
         try:
-            return list(self.codec.decode(self.socket.recv(BOUND)))
+            return list(self.codec.decode(self.socket.recv(SOON)))
         except ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else 1006
             return None

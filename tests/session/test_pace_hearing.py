@@ -25,6 +25,7 @@ from voxway.events import (
     Adjust,
     Audio,
     Ended,
+    Event,
     KeepAlive,
     ListenOptions,
     Ready,
@@ -121,6 +122,19 @@ def test_a_turn_goes_on_with_silence_when_its_audio_stops() -> None:
     assert rig.tick(1.0) == said(Audio(bytes(2 * 8000)))
     assert rig.hear(Turn("end", at=2.4)) == told(Turn("end", at=0.0))
     assert rig.tick(1.0) == []
+
+
+@pytest.mark.parametrize("begun", [SpeechStarted(0.0), Transcript("nobody", False)])
+def test_words_without_a_final_go_on_with_silence_but_not_for_ever(begun: Event) -> None:
+    """A recognizer that is behind has the last words when it has heard some more."""
+    rig = Rig(Policy(keepalive="silence", keepalive_after=60.0), LINEAR)
+    rig.say(audio(1.0))
+    rig.hear(begun)
+    assert rig.tick(1.0) == said(Audio(bytes(2 * 8000)))
+    rig.hear(final("nobody knows"))
+    assert rig.tick(1.0) == []
+    rig.hear(begun)
+    assert [bool(rig.tick(2.0)) for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_what_is_adjusted_holds_on_every_later_socket() -> None:

@@ -43,7 +43,7 @@ from .pace import (
 from .tape import Tape
 
 SILENCE = 0.1  # seconds of it keep a recognizer awake
-HUSH = 0.5  # seconds without audio in a turn, which only goes on with silence
+HUSH = 0.5  # seconds without audio amid what is said, whose end is only heard with silence
 LONGEST_HUSH = 2.0  # seconds that are put in at a time
 RESTING = 10.0  # seconds without audio after which words of before are not to come any more
 AHEAD = 5.0  # seconds of audio, more than time has passed: it is not live
@@ -70,7 +70,7 @@ class HearingPacer:
         self._deadlines: deque[float] = deque()  # of the finalizes without an answer
         self._is_finishing = self._finishes_by_flush = False
         self._is_ready = self._is_wanted = self._is_over = False
-        self._has_turn = False  # that somebody began, and did not end
+        self._has_turn = self._has_words = False  # that began, and did not end
         self._setbacks = Setbacks()
         self._heard_at = self._said_at = self._opened_at = 0.0
 
@@ -121,7 +121,8 @@ class HearingPacer:
 
     def opened(self, now: float) -> Iterator[Step]:
         """The socket is there: what it should have heard already comes first."""
-        self._door, self._is_wanted, self._has_turn = Door.OPEN, False, False
+        self._door, self._is_wanted = Door.OPEN, False
+        self._has_turn = self._has_words = False
         self._said_at = self._opened_at = now
         self._deadlines.clear()
         yield Say(Start(self._options))
@@ -143,6 +144,7 @@ class HearingPacer:
             case Transcript():
                 yield from self._transcript(event)
             case SpeechStarted(at=at):
+                self._has_words = True
                 yield Tell(SpeechStarted(self._tape.ours(at)))
             case UtteranceEnd(last_word_end=end):
                 yield Tell(UtteranceEnd(None if end is None else self._tape.ours(end)))
@@ -194,7 +196,7 @@ class HearingPacer:
         is_idle = bool(policy.idle) and quiet >= policy.idle
         if is_idle and not self._is_asked() and not self._tape.is_cut:
             yield from self._hang_up()
-        elif policy.keepalive == "silence" and self._has_turn and quiet >= HUSH:
+        elif quiet >= HUSH and self._needs_silence(now):
             self._said_at = now
             yield from self._keep_awake(min(quiet, LONGEST_HUSH))
         elif policy.keepalive and quiet >= policy.keepalive_after:
@@ -203,6 +205,12 @@ class HearingPacer:
                 yield from self._keep_awake()
             else:
                 yield Say(KeepAlive())
+
+    def _needs_silence(self, now: float) -> bool:
+        """Whether the end of what was said is only heard in audio, which the client does not
+        send."""
+        has_words = self._has_words and now - self._heard_at < RESTING
+        return self._policy.keepalive == "silence" and (self._has_turn or has_words)
 
     # The session
 
@@ -258,6 +266,7 @@ class HearingPacer:
     def _transcript(self, event: Transcript) -> Iterator[Step]:
         self._setbacks.over()
         told = self._tape.on_our_clock(event)
+        self._has_words = bool(event.text) and not event.final
         if event.from_finalize and self._deadlines:
             yield from self._answer(told)
             return
