@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= 2
 export PIP_NO_WARN_SCRIPT_LOCATION=1
+# Empty, whatever it was: hundreds of processes start here, each of which would compile all of it.
+export PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help setup demo serve lint test test-long test-clients bench docs lock clean
 
