@@ -1,7 +1,7 @@
 # The words that people and CI use. Each works from a fresh clone with Python >= 3.11.
 PYTHON ?= python3
 BIN := .venv/bin
-JOBS ?= 2
+JOBS ?= 3
 export PIP_NO_WARN_SCRIPT_LOCATION=1
 # Empty, whatever it was: hundreds of processes start here, each of which would compile all of it.
 export PYTHONDONTWRITEBYTECODE=

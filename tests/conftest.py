@@ -202,7 +202,7 @@ class Talk:
         self.say(type="text", text=text, flush=True)
         return audio(self.until("audio_end"))
 
-    def transcript(self, speech: bytes, chunk: int = 3200) -> str:
+    def transcript(self, speech: bytes, chunk: int = 32_000) -> str:
         """What is heard in a recording: sent, finalized, all finals joined."""
         for at in range(0, len(speech), chunk):
             self.send(speech[at : at + chunk])

@@ -51,7 +51,7 @@ HEARD = ListenOptions(
 )
 
 SOON = 30.0  # seconds: less than a keepalive takes, which would wake what has fallen asleep
-PIECE = 16_000  # bytes of audio in one message: half a second
+PIECE = 32_000  # bytes of audio in one message: a second
 
 
 def format_of(name: str, task: str) -> AudioFormat:

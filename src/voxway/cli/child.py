@@ -48,12 +48,14 @@ async def _started(directory: str, key: str, log: Path) -> asyncio.subprocess.Pr
     environ = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
     environ |= {"VOXWAY_API_KEYS": f"{key}:local", "VOXWAY_DATA_DIR": directory}
     serve = ("-m", "voxway.cli.main", "serve", "--port", "0", "--log-level", "warning")
+    ends = "--until-stdin-closes"  # also if we are killed
     with log.open("wb") as errors:
         # In a session of its own: Ctrl-C is for us, and we stop it in our own time.
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *serve,
-            stdin=asyncio.subprocess.DEVNULL,
+            ends,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             env=environ,

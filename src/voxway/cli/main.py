@@ -63,6 +63,7 @@ def serve(
         bool, typer.Option("--dev", help="Answer models without a backend by the local ones.")
     ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Start the gateway.
 
@@ -72,7 +73,7 @@ def serve(
     from . import serve as command
 
     command.run(
-        command.Listen(host, port, tls_cert or None, tls_key or None, wyoming),
+        command.Listen(host, port, tls_cert or None, tls_key or None, wyoming, until_stdin_closes),
         dev=dev,
         level=log_level,
     )

@@ -40,6 +40,7 @@ from ..stores.installation import Installation, installation
 from ..stores.limits import Limits, in_memory, in_redis
 from ..stores.usage import Ledger
 from ..supervisor import Supervisor, socket_directory
+from ..worker.orphaned import when_orphaned
 from .wyoming import speaking_for, wyoming_house, wyoming_port
 
 log = structlog.get_logger("voxway")
@@ -47,13 +48,14 @@ log = structlog.get_logger("voxway")
 
 class Listen(Struct, frozen=True):
     """Where to listen, and with which certificate. `wyoming` is the port of that protocol, which
-    else the settings tell."""
+    else the settings tell. `is_child`: only as long as whoever started us."""
 
     host: str
     port: int
     cert: str | None = None
     key: str | None = None
     wyoming: int | None = None
+    is_child: bool = False
 
 
 class Server(uvicorn.Server):
@@ -169,7 +171,10 @@ async def serve(
             *(supervisor.run(), limits.run(), accounts.run(gateway.end_keys)),
             *(ledger.run(), gateway.run()),
         )
-        await run_all(gateway, work, server, bound, settings.drain_seconds)
+        stop = asyncio.Event()
+        if listen.is_child:
+            when_orphaned(stop.set)
+        await run_all(gateway, work, server, bound, settings.drain_seconds, stop)
 
 
 async def run_all(
@@ -178,13 +183,14 @@ async def run_all(
     server: Server,
     bound: socket.socket,
     drain: float,
+    stop: asyncio.Event,
 ) -> None:
-    """Serve until a signal comes, and end in order."""
+    """Serve until a signal comes, or `stop` is set, and end in order."""
     async with asyncio.TaskGroup() as group:
         background = [group.create_task(each) for each in work]
         serving = group.create_task(server.serve(sockets=[bound]))
         group.create_task(_announce(server, bound))
-        await _until_stopped(gateway, server, serving, drain)
+        await _until_stopped(gateway, server, serving, drain, stop)
         for task in background:
             task.cancel()
 
@@ -254,9 +260,12 @@ async def _announce(server: uvicorn.Server, bound: socket.socket) -> None:
 
 
 async def _until_stopped(
-    gateway: Gateway, server: uvicorn.Server, serving: asyncio.Task[None], drain: float
+    gateway: Gateway,
+    server: uvicorn.Server,
+    serving: asyncio.Task[None],
+    drain: float,
+    stop: asyncio.Event,
 ) -> None:
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

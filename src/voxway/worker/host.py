@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -23,6 +22,7 @@ from ..net import pico, pico_door
 from ..net.base import Acceptance, Receiver, Refusal, Request
 from .hearing import HearingSession
 from .line import Turns
+from .orphaned import when_orphaned
 from .speaking import SpeakingSession
 
 # A recognizer keeps up with about this many live streams on one core; a voice with far more.
@@ -94,8 +94,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     if until_stdin_closes:
-        # The gateway holds the other end: when it dies, however it dies, this reads the end.
-        loop.add_reader(sys.stdin.fileno(), stopped.set)
+        when_orphaned(stopped.set)
     await stopped.wait()
     server.close()
     if isinstance(listening, str):
