@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -19,6 +20,7 @@ from voxway.events import (
     Cleared,
     Event,
     Finish,
+    Flush,
     SegmentEnd,
     SegmentStart,
     Text,
@@ -171,5 +173,24 @@ def test_slng_playback_at_another_rate_is_refused() -> None:
             with pytest.raises(ConfigError, match="8000 Hz, and playback takes 16000 Hz"):
                 async with vox.tts("m", playback=PlaybackBuffer(16_000)):
                     pass
+
+    run(test())
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_a_stream_that_was_left_was_not_all_heard(is_left: bool) -> None:
+    """Even if all that had come by then was taken."""
+
+    def voice(peer: Peer, event: Event) -> None:
+        if not isinstance(event, Flush) or not is_left:
+            speaker(peer, event)
+
+    async def test() -> None:
+        async with talking(voice) as (_, tts):
+            async with aclosing(tts.stream("One.")) as stream:
+                async for _chunk in stream:
+                    if is_left:
+                        break
+            assert (await tts.interrupt()).is_all is not is_left
 
     run(test())

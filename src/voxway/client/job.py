@@ -26,6 +26,7 @@ class Job:
         self.abandoned = 0  # utterances that were not heard to their end
         self.got = self.taken = 0.0
         self.is_complete = False  # there is no more text
+        self._was_left = False  # before its end
         self.error: BaseException | None = None
         self.news = asyncio.Event()
         self._playback = playback
@@ -79,10 +80,19 @@ class Job:
             self.events.clear()
         self.news.set()
 
+    def leave(self) -> None:
+        """Nobody takes the rest, if there is one; a feed that is cut off says nothing more."""
+        self._was_left = not self._is_taken
+        self.is_complete = True
+
     def heard(self) -> Heard:
         """What was taken, which somebody may have heard."""
         text = self._script.heard(self.taken, self.got)
-        return Heard(text, self.taken * 1000, self.is_over and not self.events)
+        return Heard(text, self.taken * 1000, self._is_taken and not self._was_left)
+
+    @property
+    def _is_taken(self) -> bool:
+        return self.is_over and not self.events
 
 
 def _play(playback: PlaybackBuffer, event: SpeechEvent) -> None:

@@ -173,7 +173,7 @@ class Tts:
                 await job.news.wait()
             _complain(job.abandoned)
         finally:
-            job.is_complete = True  # so that a feed which is cut off says nothing more
+            job.leave()
             feeding.cancel()
             await asyncio.wait({feeding})
             self._abandon(job)
