@@ -6,7 +6,7 @@ export PIP_NO_WARN_SCRIPT_LOCATION=1
 # Empty, whatever it was: hundreds of processes start here, each of which would compile all of it.
 export PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help setup demo serve lint test test-long test-clients bench docs lock clean
+.PHONY: help setup demo serve lint test test-long clients test-clients bench docs lock clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,10 @@ test-long: .venv/ready  ## half-minute races for slots, 200 bad networks: what `
 	VOXWAY_TEST_RACE=30 VOXWAY_TEST_SCHEDULES=200 $(BIN)/pytest tests/stores/test_slots.py \
 		tests/gateway/test_limits.py tests/client/test_bad_networks.py $(ARGS)
 
-test-clients: .venv/ready  ## run real client packages, unmodified, each in its own environment
+clients: .venv/ready  ## install real client packages, each in an environment of its own
 	$(BIN)/python tests/clients/venvs.py
+
+test-clients: clients  ## run them, unmodified, against a gateway
 	VOXWAY_TEST_CLIENTS=1 $(BIN)/pytest tests/clients $(ARGS)
 
 bench: .venv/ready  ## measure, and write docs/benchmarks.md

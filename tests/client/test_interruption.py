@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -192,5 +193,64 @@ def test_a_stream_that_was_left_was_not_all_heard(is_left: bool) -> None:
                     if is_left:
                         break
             assert (await tts.interrupt()).is_all is not is_left
+
+    run(test())
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_a_text_that_is_still_written_is_interrupted_too(is_cancelled: bool) -> None:
+    """Also while none of it has been said, or nothing that is not over."""
+
+    async def test() -> None:
+        playback = PlaybackBuffer(RATE)
+        more = asyncio.Event()
+
+        async def text(first: str) -> AsyncIterator[str]:
+            yield first
+            await more.wait()
+            yield " And more. And more."
+
+        async with talking(speaker, playback=playback) as (there, tts):
+            for first in ("One. ", "Half a sentence"):
+                saying = asyncio.create_task(tts.say(text(first)))
+                await asyncio.sleep(0.05)
+                if is_cancelled:
+                    saying.cancel()
+                await tts.interrupt()
+                more.set()
+                await asyncio.wait({saying})
+                more.clear()
+            await tts.say("Again.")
+            await there.until(lambda: "Again." in there.peers[0].texts())
+            assert there.peers[0].texts() == ["One.", "Again."]
+
+    run(test())
+
+
+def test_a_text_that_is_cancelled_is_not_said_to_half_a_sentence() -> None:
+    async def text() -> AsyncIterator[str]:
+        yield "One. Half a sen"
+        await asyncio.Event().wait()
+
+    async def test() -> None:
+        async with talking(speaker, playback=PlaybackBuffer(RATE)) as (there, tts):
+            saying = asyncio.create_task(tts.say(text()))
+            await there.until(lambda: bool(there.peers[0].texts()))
+            saying.cancel()
+            await asyncio.wait({saying})
+            await tts.say("Two.")
+            await there.until(lambda: "Two." in there.peers[0].texts())
+            assert there.peers[0].texts() == ["One.", "Two."]
+
+    run(test())
+
+
+def test_what_was_heard_is_told_once() -> None:
+    async def test() -> None:
+        async with talking(longer) as (_, tts):
+            async for _ in tts.stream("One two three."):
+                break
+            assert (await tts.interrupt()).ms == 100.0
+            assert (await tts.interrupt()).ms == 0.0
 
     run(test())

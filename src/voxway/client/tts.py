@@ -83,6 +83,7 @@ class Tts:
         self._line = Lifeline(route, options, self, manner, self._observers.note)
         self._speaking = Speaking(delivery.resends)
         self._jobs: dict[str, Job] = {}  # by utterance
+        self._growing: set[Job] = set()  # whose text is still taken
         self._last: Job | None = None
         self._abandoned = 0  # utterances, since `finished` told of them
         self._unconfirmed = 0  # aborts
@@ -209,6 +210,7 @@ class Tts:
             heard = self._last.heard() if self._last is not None else Heard("", 0.0, True)
         if self._last is not None:
             self._last.stop()
+            self._last = None  # what was heard of it is told
         if self._speaking.clear():
             self._silence()
         self._stop()
@@ -223,6 +225,7 @@ class Tts:
     async def _feed(self, job: Job, text: Pieces) -> None:
         cutter = Cutter(self._delivery.flush)
         utterance: Utterance | None = None
+        self._growing.add(job)
         try:
             async for piece in pieces(text):
                 for said in cutter.flush() if isinstance(piece, Flush) else cutter.feed(piece):
@@ -231,7 +234,11 @@ class Tts:
                     await self._wait()
                 if job.is_complete:  # it was interrupted
                     return
+        except asyncio.CancelledError:
+            cutter = Cutter(self._delivery.flush)  # what is half a sentence is not said
+            raise
         finally:
+            self._growing.discard(job)
             for said in cutter.flush():
                 utterance = self._add(job, utterance, said.text, ends=said.ends)
             job.is_complete = True
@@ -314,7 +321,7 @@ class Tts:
         self._line.say(Clear())
 
     def _stop(self, error: BaseException | None = None) -> None:
-        for job in set(self._jobs.values()):
+        for job in self._growing.union(self._jobs.values()):
             job.stop(error)
         self._jobs.clear()
         self._asked.clear()
