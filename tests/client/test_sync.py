@@ -13,10 +13,11 @@ import pytest
 
 from conftest import BOUND, Gateway
 from speech import DATA, clip, wer
-from voxway.client import PlaybackBuffer, State, UnreachableError
+from voxway.client import Notice, PlaybackBuffer, State, UnreachableError, notices
 from voxway.client.reconnect import NEVER
 from voxway.client.sync import Voxway
 from voxway.errors import ConfigError
+from voxway.events import Transcript
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 
@@ -108,6 +109,56 @@ def test_a_failing_text_fails_the_stream(gateway: Gateway) -> None:
         assert list(tts.stream("Two."))
 
 
+def test_what_the_sessions_with_a_loop_have(gateway: Gateway) -> None:
+    with Voxway(gateway.url, gateway.key) as vox:
+        speech = vox.speak(TEXT, sample_rate=16_000)
+        with vox.tts(sample_rate=16_000) as tts:
+            assert tts.ping() > 0
+            assert tts.format == speech.format
+            assert tts.playback is None
+        with vox.stt() as stt:
+            assert stt.ping() > 0
+            stt.put(speech.audio)
+            stt.finish()
+            assert stt.dropped_ms == 0
+            told = [event.text for event in stt if isinstance(event, Transcript) and event.final]
+            assert wer(TEXT, " ".join(told)) == 0
+            assert stt.format == speech.format
+
+
+def test_a_callback_that_waits_is_refused_and_stops_nobody(gateway: Gateway) -> None:
+    """It is called in the loop, which then would wait for itself."""
+    refused: list[str] = []
+
+    def notice(told: Notice) -> None:
+        if isinstance(told, notices.FirstAudio):
+            with pytest.raises(ConfigError) as error:
+                tts.interrupt()
+            refused.append(error.value.message)
+
+    with Voxway(gateway.url, gateway.key, on_notice=notice) as vox, vox.tts() as tts:
+        assert list(tts.stream("Hello."))
+    assert "another thread" in refused[0]
+
+
+# Each of its waits is for ever: neither the end of the block nor that of the process waits for it.
+BLOCKED = """
+import sys, threading
+from voxway.client import sync
+sync.LATE = 0.1
+def text():
+    yield "One is here. "
+    print("waiting", flush=True)
+    threading.Event().wait()
+try:
+    with sync.Voxway(sys.argv[1], sys.argv[2]) as vox, vox.tts() as tts:
+        for _ in tts.stream(text()):
+            pass
+except KeyboardInterrupt:
+    print("interrupted", [thread.name for thread in threading.enumerate()], flush=True)
+"""
+
+
 INTERRUPTED = """
 import sys, threading
 from voxway.client.sync import Voxway
@@ -145,8 +196,14 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("program", [INTERRUPTED, WITH_A_LOOP], ids=["sync", "async"])
-def test_ctrl_c_leaves_no_thread_and_no_task_behind(gateway: Gateway, program: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "left"),
+    [(INTERRUPTED, ""), (WITH_A_LOOP, ""), (BLOCKED, ", 'voxway-reader'")],
+    ids=["sync", "async", "blocked"],
+)
+def test_ctrl_c_leaves_no_thread_and_no_task_behind(
+    gateway: Gateway, program: str, left: str
+) -> None:
     command = [sys.executable, "-W", "error", "-c", program, gateway.url, gateway.key]
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -156,7 +213,7 @@ def test_ctrl_c_leaves_no_thread_and_no_task_behind(gateway: Gateway, program: s
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=BOUND)
-    assert (out, err) == ("interrupted ['MainThread']\n", "")
+    assert (out, err) == (f"interrupted ['MainThread'{left}]\n", "")
     assert process.returncode == 0
 
 

@@ -7,13 +7,14 @@ with Voxway("wss://speech.example.com", key) as vox:
             print(part.text)
 
 A loop runs in a thread from the beginning of the `with` block to its end, so that connections are
-kept while the program does something else. Texts and audio are iterated in threads of that loop.
+kept while the program does something else. Texts and audio are iterated in threads of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -22,16 +23,19 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from concurrent.futures import Future
 from os import PathLike
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
+from ..audio.formats import AudioFormat
 from ..errors import ConfigError
 from ..events import Flush, Transcript
 from . import stt, tts, voxway
 from .heard import Heard
 from .metrics import Metrics
 from .notices import State
+from .playback import PlaybackBuffer
 from .speaking import SpeechEvent
 from .stt import HearingEvent
 from .transcript import Assembly
@@ -52,6 +56,7 @@ class _Loop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ready = threading.Event()
         self._thread: threading.Thread | None = None
+        self._readers: set[threading.Thread] = set()
 
     def start(self) -> None:
         if self._thread is not None:
@@ -62,17 +67,24 @@ class _Loop:
         self._is_ready.wait()
 
     def stop(self) -> None:
-        """End the loop and its thread, with all that runs there."""
+        """End the loop and its thread, with all that runs there. A text or audio that never comes
+        is not waited for: nobody can end the thread in which it is awaited."""
         if self._loop is not None and self._thread is not None:
             loop, self._loop = self._loop, None
             loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
+            until = time.monotonic() + LATE
+            for reader in self._readers:
+                reader.join(max(0.0, until - time.monotonic()))
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it there, and wait. Ctrl-C here cancels it there."""
         if self._loop is None:
             work.close()
             raise ConfigError("use it inside of its `with` block")
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise ConfigError("a callback must not wait for what it is told of: use another thread")
         is_over = threading.Event()
         future = asyncio.run_coroutine_threadsafe(_watched(work, is_over), self._loop)
         try:
@@ -90,6 +102,33 @@ class _Loop:
         finally:
             if self._loop is not None:
                 self.call(items.aclose())
+
+    def text(self, text: Pieces) -> str | AsyncIterator[str | Flush]:
+        """The same for the loop."""
+        return text if isinstance(text, str) else self._read(text)
+
+    def audio(self, source: Source) -> str | PathLike[str] | AsyncIterable[bytes]:
+        """The same for the loop."""
+        if isinstance(source, str | PathLike | AsyncIterable):
+            return source
+        return self._read(source)
+
+    async def _read(self, items: Iterable[T]) -> AsyncIterator[T]:
+        """What blocks while it waits, iterated where it holds up nobody."""
+        iterator = iter(items)
+        while (item := await self._taken(iterator)) is not None:
+            yield item
+
+    def _taken(self, iterator: Iterator[T]) -> asyncio.Future[T | None]:
+        # Not the loop's own threads: its end, and that of the process, would wait for them.
+        given: Future[T | None] = Future()
+        given.set_running_or_notify_cancel()
+        reader = threading.Thread(
+            target=_take, args=(iterator, given), name="voxway-reader", daemon=True
+        )
+        self._readers = {each for each in self._readers if each.is_alive()} | {reader}
+        reader.start()
+        return asyncio.wrap_future(given)
 
     def _run(self) -> None:
         asyncio.run(self._main())
@@ -111,21 +150,28 @@ async def _next(items: AsyncGenerator[T, None]) -> T | None:
     return await anext(items, None)
 
 
-async def _threaded(items: Iterable[T]) -> AsyncIterator[T]:
-    """What blocks while it waits, iterated where it holds up nobody."""
-    iterator = iter(items)
-    while (item := await asyncio.to_thread(next, iterator, None)) is not None:
-        yield item
+def _take(iterator: Iterator[T], given: Future[T | None]) -> None:
+    with _Told(given):
+        given.set_result(next(iterator, None))
 
 
-def _text(text: Pieces) -> str | AsyncIterator[str | Flush]:
-    return text if isinstance(text, str) else _threaded(text)
+class _Told:
+    """What the block raises is told to whoever waits for it."""
 
+    def __init__(self, given: Future[Any]) -> None:
+        self._given = given
 
-def _audio(source: Source) -> str | PathLike[str] | AsyncIterable[bytes]:
-    if isinstance(source, str | PathLike | AsyncIterable):
-        return source
-    return _threaded(source)
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if error is not None:
+            self._given.set_exception(error)
+        return True
 
 
 class Tts:
@@ -156,17 +202,28 @@ class Tts:
         return self._session.sample_rate
 
     @property
+    def format(self) -> AudioFormat:
+        return self._session.format
+
+    @property
+    def playback(self) -> PlaybackBuffer | None:
+        return self._session.playback
+
+    @property
     def metrics(self) -> Metrics:
         return self._session.metrics
 
+    def ping(self) -> float:
+        return self._loop.call(self._session.ping())
+
     def stream(self, text: Pieces) -> Iterator[Chunk]:
-        return self._loop.each(self._session.stream(_text(text)))
+        return self._loop.each(self._session.stream(self._loop.text(text)))
 
     def events(self, text: Pieces) -> Iterator[SpeechEvent]:
-        return self._loop.each(self._session.events(_text(text)))
+        return self._loop.each(self._session.events(self._loop.text(text)))
 
     def say(self, text: Pieces) -> None:
-        self._loop.call(self._session.say(_text(text)))
+        self._loop.call(self._session.say(self._loop.text(text)))
 
     def finished(self) -> None:
         self._loop.call(self._session.finished())
@@ -174,7 +231,7 @@ class Tts:
     def interrupt(
         self, *, then: Pieces | None = None, fade_ms: float = 0.0, close: bool = False
     ) -> Heard:
-        again = None if then is None else _text(then)
+        again = None if then is None else self._loop.text(then)
         return self._loop.call(self._session.interrupt(then=again, fade_ms=fade_ms, close=close))
 
     def close(self) -> None:
@@ -205,6 +262,10 @@ class Stt:
         return self._session.state
 
     @property
+    def format(self) -> AudioFormat:
+        return self._session.format
+
+    @property
     def transcript(self) -> Assembly:
         return self._session.transcript
 
@@ -212,14 +273,27 @@ class Stt:
     def metrics(self) -> Metrics:
         return self._session.metrics
 
+    @property
+    def dropped_ms(self) -> float:
+        return self._session.dropped_ms
+
+    def ping(self) -> float:
+        return self._loop.call(self._session.ping())
+
     def stream(self, source: Source) -> Iterator[Transcript]:
-        return self._loop.each(self._session.stream(_audio(source)))
+        return self._loop.each(self._session.stream(self._loop.audio(source)))
 
     def events(self, source: Source) -> Iterator[HearingEvent]:
-        return self._loop.each(self._session.events(_audio(source)))
+        return self._loop.each(self._session.events(self._loop.audio(source)))
 
     def send(self, audio: bytes) -> None:
         self._loop.call(self._session.send(audio))
+
+    def put(self, audio: bytes) -> None:
+        self._session.put(audio)
+
+    def __iter__(self) -> Iterator[HearingEvent]:
+        return self._loop.each(aiter(self._session))
 
     def finalize(self) -> Transcript:
         return self._loop.call(self._session.finalize())
@@ -263,10 +337,10 @@ class Voxway:
         return Stt(self._loop, self._inner.stt(model, **how))
 
     def speak(self, text: Pieces, model: str = "", **how: Unpack[Voice]) -> Speech:
-        return self._loop.call(self._inner.speak(_text(text), model, **how))
+        return self._loop.call(self._inner.speak(self._loop.text(text), model, **how))
 
     def transcribe(
         self, source: Source | bytes, model: str = "", **how: Unpack[Hearing]
     ) -> Assembly:
-        sound = source if isinstance(source, bytes) else _audio(source)
+        sound = source if isinstance(source, bytes) else self._loop.audio(source)
         return self._loop.call(self._inner.transcribe(sound, model, **how))
