@@ -117,6 +117,17 @@ def test_the_first_update_configures(input: dict[str, Any], options: dict[str, A
         assert updated["session"]["audio"]["input"][name] == value
 
 
+@pytest.mark.parametrize(("type", "rate"), [("audio/pcm", 16_000), ("audio/pcmu", 24_000)])
+def test_a_format_has_one_rate(type: str, rate: int) -> None:
+    """Heard at another one, what is said is not what was spoken."""
+    it = server()
+    [bad] = update(it, format={"type": type, "rate": rate})
+    assert isinstance(bad, e.Malformed)
+    assert bad.param == "session.audio.input.format.rate"
+    [start] = update(it, format={"type": "audio/pcmu", "rate": 8_000})
+    assert start == e.Start(structs.replace(ASKED, encoding="mulaw", sample_rate=8_000))
+
+
 def test_the_beta_is_understood() -> None:
     it = server()
     session = {

@@ -133,6 +133,12 @@ class Configuration:
         )
 
     def change(self, given: Input) -> None:
+        """Raises ProtocolError for a rate that the format does not have."""
+        format = given.format
+        if isinstance(format, Format) and format.rate not in (UNSET, FORMATS[format.type][1]):
+            where = "session.audio.input.format.rate"
+            text = f"{where} {format.rate}: {format.type} has {FORMATS[format.type][1]}"
+            raise ProtocolError(text, param=where)
         self.input = merged(self.input, given)
 
     def change_later(self, given: Input) -> bool:
