@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -429,6 +430,32 @@ def test_one_stream_a_session() -> None:
                 await texts(stt, talk(2))
             with pytest.raises(ConfigError, match="closed"):
                 await stt.send(second(1))
+
+    run(test())
+
+
+def test_nobody_waits_for_room_in_a_session_that_has_ended() -> None:
+    def deaf(peer: Peer, event: Event) -> None:
+        if isinstance(event, Start) and peer.number == 1:
+            peer.say(Ready("s", encoding="linear16", sample_rate=RATE))
+        elif isinstance(event, Audio):
+            peer.close(1011)
+
+    async def test() -> None:
+        full = Listening(queue=1.0, overflow="block")
+        async with listening(deaf, listening=full) as (there, stt):
+            await stt.send(second(1))
+            await there.until(lambda: bool(there.noted(notices.Lost)))
+            sending = asyncio.create_task(stt.send(3 * second(2)))
+            putting = threading.Thread(target=stt.put, args=(second(3),), daemon=True)
+            putting.start()
+            await asyncio.sleep(0.05)
+            assert not sending.done()
+            await stt.aclose()
+            with pytest.raises(ConfigError, match="closed"):
+                await sending
+            await asyncio.to_thread(putting.join, 10.0)
+            assert not putting.is_alive()
 
     run(test())
 

@@ -169,6 +169,7 @@ class Stt:
         GatewayError."""
         self._line.check()
         await self._queue.feed(audio)
+        self._line.check()
 
     def put(self, audio: bytes) -> None:
         """The same from another thread, as the callback of a device."""
@@ -239,6 +240,8 @@ class Stt:
     async def _feed(self, source: AsyncIterable[bytes]) -> None:
         async for data in source:
             await self._queue.feed(data)
+            if self._is_over:
+                return
         await self.finish()
 
     async def _send(self) -> None:
@@ -289,6 +292,7 @@ class Stt:
         self._is_over = True
         if incomplete:
             self.transcript.mark_incomplete(incomplete)
+        self._queue.close()  # for whom it was full
         self._line.stop()
         for answer in self._answers:
             if not answer.done():
