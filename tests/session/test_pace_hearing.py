@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hearing_rig import (
     ENDLESS,
@@ -135,6 +137,16 @@ def test_words_without_a_final_go_on_with_silence_but_not_for_ever(begun: Event)
     assert rig.tick(1.0) == []
     rig.hear(begun)
     assert [bool(rig.tick(2.0)) for _ in range(5)] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("how", ["silence", "message"])
+def test_after_the_end_of_the_input_nothing_is_said(how: Literal["silence", "message"]) -> None:
+    """Audio after a CloseStream is a fault, whatever turn is still to end."""
+    rig = Rig(Policy(keepalive=how, keepalive_after=4.0), LINEAR)
+    rig.say(audio(1.0))
+    rig.hear(Turn("start", at=0.0), Transcript("nobody", False))
+    assert rig.say(FINISH) == said(FINISH)
+    assert [rig.tick(2.0) for _ in range(3)] == [[], [], []]
 
 
 def test_what_is_adjusted_holds_on_every_later_socket() -> None:

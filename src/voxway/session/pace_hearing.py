@@ -193,6 +193,8 @@ class HearingPacer:
     def _watch(self, now: float) -> Iterator[Step]:
         """Keep the socket awake, or leave it before it is closed."""
         policy, quiet = self._policy, now - self._said_at
+        if self._is_finishing and policy.ends_itself:
+            return  # the input is over
         is_idle = bool(policy.idle) and quiet >= policy.idle
         if is_idle and not self._is_asked() and not self._tape.is_cut:
             yield from self._hang_up()
