@@ -139,6 +139,16 @@ def test_words_without_a_final_go_on_with_silence_but_not_for_ever(begun: Event)
     assert [bool(rig.tick(2.0)) for _ in range(5)] == [True, True, True, False, False]
 
 
+def test_words_are_outstanding_also_for_who_wants_no_partials() -> None:
+    rig = Rig(Policy(keepalive="silence", keepalive_after=60.0), LINEAR, is_open=False)
+    rig.say(Adjust(ListenOptions(partials=False)))
+    rig.open()
+    rig.say(audio(1.0))
+    assert rig.hear(Transcript("nobody", False)) == []
+    assert rig.tick(1.0) == said(Audio(bytes(2 * 8000)))
+    assert rig.hear(final("nobody knows")) == told(final("nobody knows"))
+
+
 @pytest.mark.parametrize("how", ["silence", "message"])
 def test_after_the_end_of_the_input_nothing_is_said(how: Literal["silence", "message"]) -> None:
     """Audio after a CloseStream is a fault, whatever turn is still to end."""

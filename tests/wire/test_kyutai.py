@@ -187,15 +187,17 @@ def test_words_become_a_text_that_grows_until_a_pause() -> None:
 
 
 def test_a_client_that_wants_neither_partials_nor_pauses() -> None:
+    """That there are words is told all the same, for the pacer."""
     it = kyutai_stt.Client(e.ListenOptions(partials=False), ADDRESS)
-    (final,) = heard(
+    (partial, final) = heard(
         it,
         {"type": "Word", "text": "Hi", "start_time": 0.0},
         {"type": "EndWord", "stop_time": 0.5},
         {"type": "Step", "prs": [1.0] * 4},
     )
+    assert isinstance(partial, e.Transcript)
     assert isinstance(final, e.Transcript)
-    assert final.final
+    assert (partial.final, final.final) == (False, True)
 
 
 def test_a_marker_answers_a_flush_and_no_other() -> None:

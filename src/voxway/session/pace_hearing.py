@@ -274,6 +274,8 @@ class HearingPacer:
             return
         if event.final:
             self._tape.heard(told)
+        elif not self._options.partials:
+            return
         if event.from_finalize and self._policy.finalize:
             # It was given up on: the client has an answer already, but not these words.
             told = structs.replace(told, from_finalize=False)

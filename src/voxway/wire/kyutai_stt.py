@@ -135,7 +135,7 @@ class Client:
         self._clock.pad(frames * k.FRAME / k.RATE)
         yield from [k.audio_message(bytes(k.FRAME_BYTES))] * frames
 
-    def decode(self, frame: Frame) -> Iterator[e.Event]:  # noqa: C901 - a case a message
+    def decode(self, frame: Frame) -> Iterator[e.Event]:
         if isinstance(frame, str):
             return
         said: m.Reply = m.read_reply(frame)
@@ -147,8 +147,8 @@ class Client:
                 if not segment.words and self._options.vad_events:
                     yield e.SpeechStarted(self._clock.ours(said.start_time))
                 segment.add(said.text.strip(), said.start_time)
-                if self._options.partials:
-                    yield segment.transcript()
+                # Wanted or not: the pacer has to know that something is outstanding.
+                yield segment.transcript()
             case "EndWord":
                 segment.end(said.stop_time)
             case "Step" if said.prs[HORIZON:] and said.prs[HORIZON] > PAUSE and segment.is_whole:
