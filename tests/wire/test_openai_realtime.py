@@ -140,6 +140,8 @@ def test_the_beta_is_understood() -> None:
     assert start == e.Start(options)
     [updated] = told(it, e.Ready())
     assert updated["type"] == "transcription_session.updated"
+    told_back = {name: updated["session"][name] for name in session}
+    assert told_back == session, "as flat as it was asked for"
 
 
 def test_audio_may_come_without_any_update() -> None:

@@ -95,7 +95,9 @@ class Server:
             yield self._aside(self._updated())
 
     def _updated(self) -> m.SessionMsg:
-        return self._items.session("session.updated", self._config.input, self._is_old)
+        if self._is_old:
+            return self._items.old_session(self._config.input)
+        return self._items.session("session.updated", self._config.input)
 
     def _commit(self) -> Iterator[e.Event]:
         seconds = self._format.seconds(self._uncommitted)

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from msgspec import UNSET, Struct, UnsetType
 
 from . import openai_realtime_messages as m
-from .openai_realtime_session import AudioConfig, Input
+from .openai_realtime_session import OLD_NAMES, AudioConfig, Format, Input
+
+OBJECT = "realtime.transcription_session"
 
 
 class Items:
@@ -40,15 +42,19 @@ class Items:
             self._open = f"item_{self._id}_{self._count}"
         return self._open
 
-    def session(self, type: str, input: Input, is_old: bool = False) -> m.SessionMsg:
-        kind = "transcription_session.updated" if is_old else type
-        told = m.Told(
-            "transcription",
-            "realtime.transcription_session",
+    def session(self, type: str, input: Input) -> m.SessionMsg:
+        told = m.Told("transcription", OBJECT, f"sess_{self._id}", AudioConfig(input))
+        return m.SessionMsg(type, self.event(), told)
+
+    def old_session(self, input: Input) -> m.SessionMsg:
+        told = m.OldTold(
+            OBJECT,
             f"sess_{self._id}",
-            AudioConfig(input),
+            OLD_NAMES[(input.format or Format()).type],
+            input.transcription or None,
+            input.turn_detection or None,
         )
-        return m.SessionMsg(kind, self.event(), told)
+        return m.SessionMsg("transcription_session.updated", self.event(), told)
 
     def started(self, at: float) -> m.BufferMsg:
         return self.buffer("speech_started", item_id=self._item(), audio_start_ms=round(at * 1000))

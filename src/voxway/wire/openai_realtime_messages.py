@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 from .base import parser
-from .openai_realtime_session import AudioConfig, OldSession, Session
+from .openai_realtime_session import AudioConfig, Detection, OldSession, Session, Transcription
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 DELTA, COMPLETED, FAILED = (f"{TRANSCRIPTION}.{what}" for what in ("delta", "completed", "failed"))
@@ -53,12 +53,22 @@ class Told(Struct, frozen=True, omit_defaults=True):
     audio: AudioConfig
 
 
+class OldTold(Struct, frozen=True):
+    """The same in the beta, which knows no objects."""
+
+    object: str
+    id: str
+    input_audio_format: str
+    input_audio_transcription: Transcription | None
+    turn_detection: Detection | None
+
+
 class SessionMsg(Struct, frozen=True):
     """`session.created` and `session.updated`."""
 
     type: str
     event_id: str
-    session: Told
+    session: Told | OldTold
 
 
 class BufferMsg(Struct, frozen=True, omit_defaults=True):

@@ -26,6 +26,7 @@ OLD_FORMATS: dict[str, Name] = {
     "g711_ulaw": "audio/pcmu",
     "g711_alaw": "audio/pcma",
 }
+OLD_NAMES = {name: old for old, name in OLD_FORMATS.items()}
 
 
 class Format(Struct, frozen=True):
