@@ -8,7 +8,7 @@ import datetime
 import hashlib
 import ssl
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,6 +161,66 @@ def test_somebody_else_answers(answer: bytes, check: str, message: str) -> None:
     end = run(test())
     assert (end.check, end.fault) == (check, "unreachable")
     assert message in end.message
+
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+HEALTH = b'{"status":"ok","sessions":0,"engines":{}}'
+MODELS = b'{"data":[{"id":"a/voice","kind":"tts"}]}'
+
+
+@asynccontextmanager
+async def pretending(models: bytes, message: bytes = b"") -> AsyncIterator[Gateway]:
+    """A gateway behind something that answers for it: as given when it is asked for its models,
+    and with a message to all that is sent on a WebSocket. All bodies come in chunks."""
+
+    def chunked(status: bytes, body: bytes) -> bytes:
+        head = b"HTTP/1.1 %s\r\nTransfer-Encoding: chunked\r\n\r\n" % status
+        return head + b"%x;a=b\r\n%s\r\n1\r\n \r\n0\r\n\r\n" % (len(body), body)
+
+    def reply(asked: str) -> bytes:
+        if "GET /health" in asked:
+            return chunked(b"200 OK", HEALTH)
+        if "GET /v1/models" in asked:
+            return chunked(b"200 OK" if models == MODELS else b"403 Forbidden", models)
+        key = asked.partition("Sec-WebSocket-Key: ")[2].partition("\r\n")[0]
+        accept = base64.b64encode(hashlib.sha1(f"{key}{GUID}".encode()).digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: %s\r\n\r\n" % accept
+        return head + b"\x81%c%s" % (len(message), message)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(asyncio.IncompleteReadError):
+            asked = await reader.readuntil(b"\r\n\r\n")
+            writer.write(reply(asked.decode()))
+            await writer.drain()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield Gateway(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", "key")
+
+
+@pytest.mark.parametrize("body", [b"<html>Log in</html>", b"[]"])
+def test_something_between_answers_for_the_gateway(body: bytes) -> None:
+    async def test() -> dict[str, Finding]:
+        async with pretending(body) as there:
+            return await findings(there)
+
+    checks = run(test())
+    assert checks["gateway"].status == "ok"
+    end = last(checks)
+    assert (end.check, end.fault) == ("models", "unreachable")
+    assert "HTTP 403, and not by the gateway" in end.message
+
+
+@pytest.mark.parametrize("message", [b"hello", b"[1]"])
+def test_a_websocket_on_which_no_gateway_talks(message: bytes) -> None:
+    async def test() -> None:
+        async with pretending(MODELS, message) as there:
+            talk = await upgrade(way_to(there, None), "/v1/tts/a/voice", {})
+            with pytest.raises(Hindrance, match="no message of a gateway"):
+                await talk.ask({"type": "ping"}, "pong")
+            talk.close()
+
+    run(test())
 
 
 def certified(directory: Path, host: str, age: int) -> tuple[ssl.SSLContext, str]:
@@ -339,10 +399,7 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # both of RFC 6455, section 1.3
 
 
 def test_an_upgrade_is_granted_to_whom_it_was_asked_by() -> None:
-    assert (
-        base64.b64decode(ACCEPT)
-        == hashlib.sha1((KEY + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
-    )
+    assert base64.b64decode(ACCEPT) == hashlib.sha1((KEY + GUID).encode()).digest()
     _check(Answer(101, {"sec-websocket-accept": ACCEPT}, b""), KEY)
 
 

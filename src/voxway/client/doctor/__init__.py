@@ -143,10 +143,15 @@ def clock(date: str, now: float) -> Finding:
 async def _models(way: Way, gateway: Gateway, patient: Patient) -> tuple[str, str]:
     """The voice and the ear to use, if there are any. Raises Hindrance if the key does not open."""
     answer = await fetch(way, "/v1/models", gateway.headers())
-    if answer.status != 200:
-        told = msgspec.json.decode(answer.body, type=_Refusal)
-        raise refused(told.code, told.message)
-    models = msgspec.json.decode(answer.body, type=_Models).data
+    try:
+        if answer.status != 200:
+            told = msgspec.json.decode(answer.body, type=_Refusal)
+            raise refused(told.code, told.message)
+        models = msgspec.json.decode(answer.body, type=_Models).data
+    except msgspec.DecodeError:
+        message = f"/v1/models is answered with HTTP {answer.status}, and not by the gateway"
+        remedy = "something between (a company's proxy, a login) answers for it: let /v1 pass"
+        raise Hindrance(problem("models", message, remedy, "unreachable")) from None
     return (
         patient.voice or _chosen(models, "tts", DEFAULT_VOICE),
         patient.ear or _chosen(models, "stt", DEFAULT_EAR),

@@ -85,7 +85,10 @@ class Talk:
             opcode, data = await self._frame()
             if opcode != TEXT:
                 continue
-            told = _kind(data)
+            try:
+                told = _kind(data)
+            except msgspec.DecodeError as error:
+                raise _gone("what came is no message of a gateway") from error
             if told.type == answer:
                 return
             if told.type == "error":

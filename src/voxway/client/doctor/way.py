@@ -193,7 +193,7 @@ def _certificate(writer: asyncio.StreamWriter, ms: float) -> Finding:
 
 
 async def request(streams: Streams, method: str, target: str, headers: Mapping[str, str]) -> Answer:
-    """One request, and the answer's head; the body as long as it says it is. Raises Hindrance."""
+    """One request, and its answer. Raises Hindrance."""
     reader, writer = streams
     lines = [
         f"{method} {target} HTTP/1.1",
@@ -208,8 +208,7 @@ async def request(streams: Streams, method: str, target: str, headers: Mapping[s
                 name.lower(): value for name, value in parse_headers(io.BytesIO(fields)).items()
             }
             status = int(status_line.split(b" ", 2)[1])
-            size = min(int(found.get("content-length", "0")), MAX_ANSWER)
-            body = await reader.readexactly(size)
+            body = await _body(reader, found)
     except TimeoutError as error:
         raise _no_answer(f"no answer within {TIMEOUT:g} s") from error
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
@@ -219,6 +218,20 @@ async def request(streams: Streams, method: str, target: str, headers: Mapping[s
     except OSError as error:
         raise _no_answer(_reason(error)) from error
     return Answer(status, found, body)
+
+
+async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    """As long as the answer says it is, or in the chunks that a proxy makes of it (RFC 9112, 7.1).
+    Raises ValueError."""
+    if headers.get("transfer-encoding", "").lower() != "chunked":
+        return await reader.readexactly(min(int(headers.get("content-length", "0")), MAX_ANSWER))
+    body = b""
+    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+        if len(body) + size > MAX_ANSWER:
+            raise ValueError("the answer has no end")
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    return body
 
 
 def _no_answer(message: str) -> Hindrance:
