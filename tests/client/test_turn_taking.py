@@ -67,6 +67,15 @@ def test_a_turn_of_which_no_more_is_heard_ends_by_silence() -> None:
     assert after.told(START) == START
 
 
+def test_a_turn_of_which_no_more_is_heard_ends_by_a_finalize() -> None:
+    after = taking(START)
+    assert after.finalized() == Turn("end", "well", at=2.5, trigger="manual")
+    assert after.finalized() is None
+    heard = taking(START)
+    assert heard.told(START) is None
+    assert heard.finalized() is None  # that end is the server's to tell
+
+
 def test_between_turns_a_new_connection_changes_nothing() -> None:
     after = taking(START, end("well"))
     assert after.silent(1e9) is None
@@ -90,6 +99,23 @@ def test_a_connection_that_breaks_amid_a_turn() -> None:
 
     whole = Turn("end", "w1 w2 w3 w4", at=4.0, trigger="model")
     assert run(told()) == [Turn("start", at=0.0), whole]
+
+
+def test_a_connection_that_breaks_after_the_last_word_of_a_turn() -> None:
+    def answer(peer: Peer, event: Event) -> None:
+        ear(peer, event)
+        match event:
+            case Start() if peer.number == 1:
+                peer.say(Turn("start", at=0.0))
+            case Audio() if peer.number == 1 and len(peer.audio()) >= 2 * SECOND:
+                peer.close(1011)
+
+    async def told() -> list[Turn]:
+        async with listening(answer, listening=UNHURRIED, turns=Turns()) as (_, stt):
+            return [e async for e in stt.events(talk(1, 2)) if isinstance(e, Turn)]
+
+    last = Turn("end", "w1 w2", at=2.0, trigger="manual")
+    assert run(told()) == [Turn("start", at=0.0), last]
 
 
 async def pieces(pcm: bytes) -> AsyncIterator[bytes]:

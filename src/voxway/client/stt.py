@@ -347,6 +347,8 @@ class Stt:
             self._deliver(fresh)
             if fresh.final:
                 self._turns.wrote(fresh.text, ends_at(fresh))
+        if event.from_finalize:
+            self._turn(self._turns.finalized())
         if event.from_finalize and self._answers:
             answer = self._answers.popleft()
             if not answer.done():  # else whoever asked has gone

@@ -1,7 +1,7 @@
 """A speaker's turns as one stream of them, over however many connections. Pure.
 
 A new connection knows of no turn. If it hears the speaker go on, that begins one for it, and the
-words before are ours to add. If it hears nothing more, the turn ends as by silence.
+words before are ours to add. If it hears nothing more, the turn ends by silence or by a finalize.
 """
 
 from __future__ import annotations
@@ -59,6 +59,12 @@ class TurnTaking:
         if self._waits_since is None or now - self._waits_since < self._timeout:
             return None
         return self._ended(Turn("end", at=self._until, trigger="timeout"))
+
+    def finalized(self) -> Turn | None:
+        """The end of a turn of which this connection has heard nothing up to a finalize."""
+        if self._waits_since is None:
+            return None
+        return self._ended(Turn("end", at=self._until, trigger="manual"))
 
     def _ended(self, turn: Turn) -> Turn:
         told = self._whole(turn, *self._texts[self._older :])
