@@ -172,6 +172,15 @@ def test_who_interrupts_learns_what_was_heard(
     assert interrupted["metadata"]["controls_applied"] == CONTROLS
 
 
+def test_a_first_interruption_may_come_before_anything_was_played() -> None:
+    it = server()
+    turn(it, "One two three.", WORDS, e.Audio(HALF))
+    offset = {"type": "time_ms", "value": 0}
+    assert said(it, type="Interrupt", playback_offset=offset) == [e.Clear()]
+    [interrupted] = told(it, e.Cleared())
+    assert (interrupted["audio_played_ms"], interrupted["text_spoken"]) == (0, "")
+
+
 def test_offsets_go_on_from_what_was_played() -> None:
     it = server()
     turn(it, "One two three.", WORDS, e.Audio(HALF), e.Audio(HALF))

@@ -68,7 +68,7 @@ class Session:
         self._turns: deque[Speech] = deque()
         self._count = 0
         self._played = 0.0  # seconds of audio up to the turn that is spoken
-        self._interrupted_at = 0  # ms: the next one must be later
+        self._interrupted_at = -1  # ms: the next one must be later
         self._characters = 0
 
     @property
