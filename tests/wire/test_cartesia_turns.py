@@ -142,6 +142,12 @@ def test_where_nobody_wants_turns_they_are_short() -> None:
     assert "threshold" not in url
 
 
+def test_terms_of_several_words_have_no_plus() -> None:
+    """It would be heard for one (pipecat 1.14)."""
+    url = WIRE.endpoint(structs.replace(PLAIN, extra={"keyterm": ("a", "b c")}), ADDRESS).url
+    assert url.endswith("&keyterm=a&keyterm=b%20c")
+
+
 @pytest.mark.parametrize(
     ("turns", "seconds"), [(None, 1.6), (DEFAULT, 6.6), (e.Turns(timeout=1.0), 2.0)]
 )

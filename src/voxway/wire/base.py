@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -105,7 +105,8 @@ class Address(Struct, frozen=True):
         parts = urlsplit(self.url)
         secure = "s" if parts.scheme in ("wss", "https") else ""
         base = f"{scheme}{secure}://{parts.netloc}{parts.path.rstrip('/')}{path}"
-        return f"{base}?{urlencode(given, doseq=True)}" if given else base
+        # A space is %20: not everybody reads a plus as one (Cartesia).
+        return f"{base}?{urlencode(given, doseq=True, quote_via=quote)}" if given else base
 
 
 class Opening(Struct, frozen=True):
