@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
+import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cli.conftest import Shell
+from client.peer import Peer, house, run
 from conftest import Gateway
+from voxway import client
+from voxway.cli.transcribe import Script, written
+from voxway.cli.transcript import Shape
+from voxway.client.voxway import Hearing
+from voxway.errors import UpstreamError
+from voxway.events import Event, Ready, Start
 
 NOBODY = "ws://127.0.0.1:9"
 
@@ -122,3 +132,31 @@ def self_signed(directory: Path) -> tuple[str, str]:
     (directory / "cert.pem").write_bytes(certificate.public_bytes(pem))
     (directory / "key.pem").write_bytes(key.private_bytes(pem, *plain))
     return str(directory / "cert.pem"), str(directory / "key.pem")
+
+
+def test_a_disk_that_is_full(shell: Shell) -> None:
+    (shell.directory / "full.wav").symlink_to("/dev/full")
+    assert "No space left" in shell.fails(5, "say", "Hello.", "-o", "full.wav")
+
+
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_a_transcript_that_is_incomplete(is_interrupted: bool) -> None:
+    """Nobody is to take it for a whole one, also if Ctrl-C ended the audio."""
+
+    def deaf(peer: Peer, event: Event) -> None:
+        if isinstance(event, Start):
+            peer.say(Ready("s", encoding="linear16", sample_rate=16_000))
+
+    async def audio() -> AsyncIterator[bytes]:
+        yield bytes(32_000)
+        if is_interrupted:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
+
+    async def test() -> None:
+        how = Hearing(listening=client.Listening(patience=0.1))
+        async with house("stt", deaf) as there:
+            await written(client.Gateway(there.url), Script("m", how, Shape()), audio())
+
+    with pytest.raises(UpstreamError, match="incomplete: no word for"):
+        run(test())

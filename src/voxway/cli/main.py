@@ -354,7 +354,7 @@ def engine(
 
 
 def run() -> None:
-    """The entry point: errors of ours become one line and an exit code."""
+    """The entry point: errors of ours and of the system become one line and an exit code."""
     try:
         app()
     except GatewayError as error:
@@ -362,6 +362,11 @@ def run() -> None:
 
         typer.echo(f"voxway: {exits.line(error)}", err=True)
         sys.exit(exits.code(error))
+    except OSError as error:  # as of a disk that is full
+        from . import exits
+
+        typer.echo(f"voxway: {str(error) or type(error).__name__}", err=True)
+        sys.exit(exits.FAILED)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..audio.formats import AudioFormat
 from ..client import Assembly, Gateway, Listening
 from ..client.voxway import Hearing
-from ..errors import ConfigError
+from ..errors import ConfigError, UpstreamError
 from .calling import caller, finishing
 from .progress import Progress
 from .sound import RATE, paced, sound
@@ -92,12 +92,19 @@ async def written(gateway: Gateway, script: Script, audio: AsyncIterator[bytes])
                 async with finishing(stt):
                     async for event in stt.events(_watched(audio, stt.format, out, progress)):
                         out.show(event)
+        except KeyboardInterrupt:
+            _check(stt.transcript)
+            raise
         finally:
             save(stt.transcript)
-    if stt.transcript.incomplete:
-        typer.echo(f"voxway: the transcript is incomplete: {stt.transcript.incomplete}", err=True)
-    elif not stt.transcript.finals:
+    _check(stt.transcript)
+    if not stt.transcript.finals:
         typer.echo("voxway: no speech was heard", err=True)
+
+
+def _check(transcript: Assembly) -> None:
+    if transcript.incomplete:
+        raise UpstreamError(f"the transcript is incomplete: {transcript.incomplete}")
 
 
 def saver(out: str) -> Callable[[Assembly], None]:
