@@ -46,7 +46,10 @@ class Gateway:
         env = os.environ | {"VOXWAY_API_KEYS": KEYS, "VOXWAY_DATA_DIR": str(directory)} | environ
         self.log = (directory / "gateway.log").open("wb")
         command = [sys.executable, "-m", "voxway.cli.main", "serve", "--port", "0", *args]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, env=env)
+        # Unbuffered: `select` knows nothing of a line that was read along with the one before.
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.log, env=env, bufsize=0
+        )
         self.address = self._announced()
 
     def _announced(self) -> str:
