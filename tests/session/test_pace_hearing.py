@@ -139,6 +139,21 @@ def test_words_without_a_final_go_on_with_silence_but_not_for_ever(begun: Event)
     assert [bool(rig.tick(2.0)) for _ in range(5)] == [True, True, True, False, False]
 
 
+def test_between_the_messages_of_a_client_that_says_much_at_once_no_silence_is_put() -> None:
+    rig = Rig(Policy(keepalive="silence", keepalive_after=60.0), LINEAR)
+    rig.hear(Turn("start", at=0.0))
+    for _ in range(3):
+        rig.say(Audio(bytes(2 * 8000)))  # what was spoken in the second before
+        assert rig.tick(0.9) == []
+        rig.now += 0.1
+    assert rig.tick(0.9) == []
+    assert rig.tick(0.2) == said(Audio(bytes(2 * 2 * 8000)))
+    assert rig.tick(1.0) == said(Audio(bytes(2 * 8000)))
+    rig.say(Audio(bytes(60 * 2 * 8000)))  # a file: what follows it is not a minute away
+    assert rig.tick(3.0) == []
+    assert rig.tick(1.0) != []
+
+
 def test_words_are_outstanding_also_for_who_wants_no_partials() -> None:
     rig = Rig(Policy(keepalive="silence", keepalive_after=60.0), LINEAR, is_open=False)
     rig.say(Adjust(ListenOptions(partials=False)))

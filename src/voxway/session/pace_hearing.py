@@ -45,6 +45,7 @@ from .tape import Tape
 SILENCE = 0.1  # seconds of it keep a recognizer awake
 HUSH = 0.5  # seconds without audio amid what is said, whose end is only heard with silence
 LONGEST_HUSH = 2.0  # seconds that are put in at a time
+LONGEST_GAP = 4.0  # seconds: a longer one is the end of a file, not a client's pace
 RESTING = 10.0  # seconds without audio after which words of before are not to come any more
 AHEAD = 5.0  # seconds of audio, more than time has passed: it is not live
 SILENT_BYTE = {"linear16": b"\0", "linear32": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
@@ -211,8 +212,11 @@ class HearingPacer:
     def _needs_silence(self, now: float) -> bool:
         """Whether the end of what was said is only heard in audio, which the client does not
         send."""
-        has_words = self._has_words and now - self._heard_at < RESTING
-        return self._policy.keepalive == "silence" and (self._has_turn or has_words)
+        silent = now - self._heard_at
+        # Between the messages of a client that says much at once, silence would cut its words.
+        if self._policy.keepalive != "silence" or silent < min(2 * self._tape.chunk, LONGEST_GAP):
+            return False
+        return self._has_turn or (self._has_words and silent < RESTING)
 
     # The session
 

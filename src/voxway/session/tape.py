@@ -31,6 +31,7 @@ class Tape:
         self._silences: list[tuple[float, float]] = []  # (when on the clock, seconds)
         self._offset = 0.0
         self.clock = 0.0
+        self.chunk = 0.0  # seconds of the audio that was given last
         self.has_audio = False  # on this socket
         self.is_cut = False  # if the stream went on elsewhere, it would not be understood
 
@@ -53,7 +54,7 @@ class Tape:
         """It is given now."""
         self.has_audio = True
         if self._rate:
-            seconds = len(data) / self._rate
+            self.chunk = seconds = len(data) / self._rate
             self._given += seconds
             self.clock += seconds
             self._kept.append(data)
