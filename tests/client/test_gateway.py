@@ -32,7 +32,11 @@ def test_addresses(given: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["ftp://here", "ws://", "http://here:port", "ws://me:key@here", "ws://here?token=k"]
+    "given",
+    [
+        *("ftp://here", "ws://", "http://here:port", "ws://me:key@here", "ws://here?token=k"),
+        *("ws://[::1", "ws://me:key@here:port", "ws://a..b", f"ws://{'a' * 64}", "ws://a\u2100b"),
+    ],
 )
 def test_what_is_no_address(given: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -12,8 +12,16 @@ from client.tunnel import Tunnel
 from conftest import Gateway as Running
 from voxway.client import NEVER, Gateway, UnreachableError, Voxway, list_models
 from voxway.client.proxies import Proxy, proxy_for
+from voxway.errors import ConfigError
 
 SOME = {"https_proxy": "http://p:1", "HTTP_PROXY": "http://q:2"}
+
+
+@pytest.mark.parametrize("given", ["http://me:secret@p:port", "http://[p", "p..q:1", "http://"])
+def test_what_is_no_proxy(given: str) -> None:
+    with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+        proxy_for("wss://x.example", {"HTTPS_PROXY": given})
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

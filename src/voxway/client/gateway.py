@@ -90,15 +90,17 @@ def find_gateway(
 def normalised(url: str) -> str:
     """`host`, `host:port` or a http(s) or ws(s) URL as ws(s)://host[:port][/path]."""
     bare = "://" not in url
-    parts = urlsplit(f"ws://{url.strip()}" if bare else url.strip())
-    scheme, host = _SCHEMES.get(parts.scheme.lower()), parts.hostname
+    try:
+        parts = urlsplit(f"ws://{url.strip()}" if bare else url.strip())
+        scheme, host = _SCHEMES.get(parts.scheme.lower()), parts.hostname or ""
+        port = parts.port or (DEFAULT_PORT if bare else None)
+        host.encode("idna")  # as it is looked up
+    except ValueError:
+        # Not echoed, as below.
+        raise ConfigError("url: no address like ws://127.0.0.1:8080", param="url") from None
     if parts.username is not None or parts.query or parts.fragment:
         # Not echoed: whoever writes so has a secret in it.
         raise ConfigError("url: only scheme, host, port and path belong in it", param="url")
-    try:
-        port = parts.port or (DEFAULT_PORT if bare else None)
-    except ValueError:
-        host = port = None
     if scheme is None or not host:
         raise ConfigError(f"url {url[:200]!r} is not like ws://127.0.0.1:8080", param="url")
     host = f"[{host}]" if ":" in host else host

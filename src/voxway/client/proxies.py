@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from ..errors import ConfigError
 from .gateway import is_loopback
 
 _VARIABLES = {"wss": "https", "https": "https", "ws": "http", "http": "http"}
@@ -50,7 +51,7 @@ class Proxy(Struct, frozen=True):
 
 
 def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy for a URL, if one is set."""
+    """The proxy for a URL, if one is set. Raises ConfigError if what is set cannot be one."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     given = _value(f"{_VARIABLES[parts.scheme]}_proxy", environ) or _value("all_proxy", environ)
@@ -63,7 +64,16 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None
     address = f"{host}:{parts.port}" if parts.port else host
     if excepted["no"] and proxy_bypass_environment(address, excepted):
         return None
-    return Proxy(given if "://" in given else f"http://{given}")
+    proxy = Proxy(given if "://" in given else f"http://{given}")
+    try:
+        proxy.host.encode("idna")  # as it is looked up
+        is_one = bool(proxy.host and proxy.port)
+    except ValueError:
+        is_one = False
+    if not is_one:  # not echoed: it may have a password in it
+        name = f"{_VARIABLES[parts.scheme]}_proxy".upper()
+        raise ConfigError(f"{name}: no address like http://proxy.example:3128")
+    return proxy
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:
