@@ -246,6 +246,28 @@ def test_a_text_that_is_cancelled_is_not_said_to_half_a_sentence() -> None:
     run(test())
 
 
+@pytest.mark.parametrize("is_over", [True, False])
+def test_what_has_not_come_yet_was_not_heard(is_over: bool) -> None:
+    """All that came may have sounded, and still there is more of it."""
+
+    def voice(peer: Peer, event: Event) -> None:
+        if is_over or event != Flush():
+            longer(peer, event)
+
+    async def test() -> None:
+        playback = PlaybackBuffer(RATE)
+        async with talking(voice, playback=playback) as (_, tts):
+            stage = await staged(tts, playback, "One two.")
+            stage.play(1000)
+            assert playback.is_idle
+            if is_over:
+                await tts.finished()
+            heard = await tts.interrupt()
+            assert (heard.text, heard.is_all) == ("One two.", is_over)
+
+    run(test())
+
+
 def test_what_was_heard_is_told_once() -> None:
     async def test() -> None:
         async with talking(longer) as (_, tts):

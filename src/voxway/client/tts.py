@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..audio.formats import AudioFormat
 from ..errors import ConfigError
@@ -206,6 +206,8 @@ class Tts:
         """
         if self.playback is not None:
             heard = self.playback.fade(fade_ms) if fade_ms else self.playback.clear()
+            if self._jobs or self._growing:  # there was more to come
+                heard = structs.replace(heard, is_all=False)
         else:
             heard = self._last.heard() if self._last is not None else Heard("", 0.0, True)
         if self._last is not None:
