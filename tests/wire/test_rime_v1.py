@@ -228,7 +228,7 @@ def test_a_cancel_is_the_end_and_told_once() -> None:
 )
 def test_errors_have_a_kind(code: str, kind: str) -> None:
     it = server()
-    heard(it, start("a"))
+    told(it, *heard(it, start("a")))
     assert told(it, e.Failed(code, "no", context="a"), e.Ended(context="a")) == [
         {"contextId": "a", "error": {"kind": kind, "message": "no", "requestId": "req.1"}}
     ], "which is the end of its context"
@@ -236,6 +236,15 @@ def test_errors_have_a_kind(code: str, kind: str) -> None:
     if code in RULES and code not in ("config_error", "quota_exceeded", "idle_timeout_exceeded"):
         (failed,) = back(client(), {"error": {"kind": kind, "message": "no"}})
         assert failed == e.Failed(code, "no", RULES[code].retryable)
+
+
+def test_a_context_that_is_refused_never_started() -> None:
+    it = server()
+    _, aside = heard(it, start("a"))
+    [error] = told(it, e.Failed("config_error", "10 contexts are open already", context="a"))
+    assert error["error"]["kind"] == "invalid_input"
+    assert told(it, aside) == []
+    assert isinstance(heard(it, start("a"))[0], e.Start), "its name is free"
 
 
 def test_utterances_of_the_client() -> None:

@@ -102,6 +102,7 @@ class Server:
             case e.Aside() if not name:
                 return m.ResponseMsg(ready=m.Ready(1))
             case e.Aside() if context:
+                context.is_started = True
                 return m.ResponseMsg(contextId=name, started=m.Started(context.request_id))
             case e.Words(words=words) if context:
                 context.words += words
@@ -114,11 +115,17 @@ class Server:
                 if not context.is_failed:
                     return m.ResponseMsg(contextId=name, done=context.done())
             case e.Failed():
-                if context:
-                    context.is_failed = True
-                request_id = context.request_id if context else ""
-                return m.ResponseMsg(contextId=name, error=m.error_of(event, request_id))
+                return self._failed(event, context)
         return None
+
+    def _failed(self, event: e.Failed, context: Context | None) -> m.ResponseMsg:
+        name = event.context
+        if context:
+            context.is_failed = True
+            if not context.is_started:  # the session refused it: no end of it will come
+                del self._contexts[name]
+        request_id = context.request_id if context else ""
+        return m.ResponseMsg(contextId=name, error=m.error_of(event, request_id))
 
     def closing(self, code: int, reason: str) -> tuple[int, str]:
         return rime.closing(code, reason)

@@ -29,12 +29,14 @@ MIST = ("pauseBetweenBrackets", "phonemizeBetweenBrackets", "saveOovs")
 
 
 class Context(Struct):
-    """`is_open`: more text may come; `is_failed`: its client was told so, which is its end."""
+    """`is_open`: more text may come; `is_started`: its client was told so; `is_failed`: likewise,
+    which is its end."""
 
     request_id: str
     options: SpeakOptions
     is_wav: bool
     is_open: bool
+    is_started: bool = False
     is_failed: bool = False
     has_header: bool = False
     words: list[Word] = field(default_factory=list)
