@@ -11,6 +11,7 @@ from contextlib import aclosing
 import pytest
 
 from client.peer import AT_ONCE, RATE, House, Peer, house, read, run, sound, speaker, talking
+from voxway.cli import exits
 from voxway.client import (
     Delivery,
     FlushPolicy,
@@ -293,8 +294,9 @@ def test_an_utterance_that_always_breaks_the_connection_is_said_twice() -> None:
                 async for chunk in tts.stream("One is. Two is bad. Three is."):
                     chunks.append(chunk.data)
 
-            with pytest.raises(UnreachableError, match="1 utterances were lost"):
+            with pytest.raises(UpstreamError, match="1 utterances were lost") as caught:
                 await take()
+            assert exits.code(caught.value) == exits.FAILED  # there is a gateway
             assert read(b"".join(chunks)) == "One is.Three is."
             assert len(there.peers) == 3
         [abandoned] = there.noted(notices.Abandoned)

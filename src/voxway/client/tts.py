@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ..audio.formats import AudioFormat
-from ..errors import ConfigError
+from ..errors import ConfigError, UpstreamError
 from ..events import (
     Audio,
     Clear,
@@ -396,4 +396,4 @@ class Tts:
 def _complain(abandoned: int) -> None:
     if abandoned:
         message = f"{abandoned} utterances were lost with their connection, and not said again"
-        raise UnreachableError(message)
+        raise UpstreamError(message, code=UnreachableError.code)
