@@ -19,6 +19,7 @@ from voxway.client import (
     State,
     Tts,
     UnreachableError,
+    Voxway,
     notices,
 )
 from voxway.door import refusal
@@ -251,6 +252,30 @@ def test_a_full_server_is_asked_again() -> None:
         async with talking(full) as (there, tts):
             assert await collected(tts, "One.") == "One."
         assert [notice.error for notice in there.noted(notices.Lost)] == ["rate_limit"]
+
+    run(test())
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_key_that_the_server_repeats_is_in_no_exception(is_refused: bool) -> None:
+    key = "a-very-secret-key"
+    said = f"we know no {key} here"
+
+    def teller(peer: Peer, event: Event) -> None:
+        if isinstance(event, Text):
+            peer.say(Failed("auth_error", said))
+        else:
+            speaker(peer, event)
+
+    async def test() -> None:
+        async with house("tts", teller) as there:
+            if is_refused:
+                body = f'{{"code":"auth_error","message":"{said}"}}'
+                there.refusals = [Refusal(401, body.encode())]
+            async with Voxway(there.url, key, on_notice=there.notices.append) as vox:
+                with pytest.raises(AuthError, match=r"we know no \[key\] here"):
+                    await vox.speak("One.", "m")
+        assert key not in repr(there.notices)
 
     run(test())
 

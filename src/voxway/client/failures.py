@@ -5,6 +5,8 @@ Their messages are the gateway's own; the codes are those of the error table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import Struct
 
@@ -19,6 +21,9 @@ from ..errors import (
     UpstreamError,
 )
 from ..events import Ended, Failed
+from .log import redacted
+
+SHORTEST = 8  # characters of a key: what is shorter may be a part of any word
 
 CLASSES: dict[str, type[GatewayError]] = {
     "auth_error": AuthError,
@@ -114,6 +119,14 @@ def failed(event: Failed) -> GatewayError:
     """The exception for an error event."""
     wait = event.retry_after
     return failure(event.code, event.message, param=event.param, retry_after=wait)
+
+
+def hushed(error: GatewayError, secrets: Iterable[str]) -> GatewayError:
+    """The same without the keys in use, which a server may repeat to say that it knows them not."""
+    message = redacted(error.message, (each for each in secrets if len(each) >= SHORTEST))
+    if message == error.message:
+        return error
+    return type(error)(message, code=error.error, param=error.param, retry_after=error.retry_after)
 
 
 def ends_session(event: Failed) -> bool:

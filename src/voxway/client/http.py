@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from .failures import UnreachableError, refused
+from .failures import UnreachableError, hushed, refused
 from .gateway import Gateway
 from .proxies import proxy_for
 
@@ -56,7 +56,7 @@ def _get(gateway: Gateway, path: str, answer: type[Answer]) -> Answer:
         raise UnreachableError(f"no gateway at {gateway.http}: {reason}") from error
     # A gateway that is going down says so with 503, but in the same words.
     if status != 200 and not (status == 503 and answer is Health):
-        raise refused(status, body)
+        raise hushed(refused(status, body), (gateway.key,))
     try:
         return msgspec.json.decode(body, type=answer)
     except msgspec.DecodeError:

@@ -168,7 +168,7 @@ class Lifeline:
             self._perform(self._pacer.command(Start(self._options), self._loop.time()))
 
     def _lost(self, error: GatewayError, code: int | None = None, reason: str = "") -> None:
-        now = self._loop.time()
+        now, error = self._loop.time(), failures.hushed(error, self._route.secrets)
         left = self._let_go()
         seconds = left if code is None else now - self._opened_at
         wait = self._backoff.failed(error, now, random.random())
@@ -274,9 +274,9 @@ class Lifeline:
             case Ready():
                 self._ready()
                 self._owner.began(event)
-            case Failed(code=code, message=message, param=param):
-                error = failures.failed(event)
-                self._note(notices.Erred(code, message, param, error.rule.retryable))
+            case Failed(code=code, param=param):
+                error = failures.hushed(failures.failed(event), self._route.secrets)
+                self._note(notices.Erred(code, error.message, param, error.rule.retryable))
                 if failures.ends_session(event):
                     self._lost(error)
                 else:
