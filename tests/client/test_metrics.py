@@ -27,6 +27,7 @@ from voxway.client.service import Service
 from voxway.events import Audio, SpeakOptions, Transcript
 from voxway.wire.base import Address, Endpoint
 
+ODD_KEY = 'one"of\\theirs'
 KEY, SPEECH = "vxw_secret_key", b"\x11\x22what somebody said" * 40
 
 
@@ -187,7 +188,7 @@ SESSION = Session("s1", "stt", "deepgram", "nova-3", "linear16", 16_000, True)
 
 
 def logged(caplog: pytest.LogCaptureFixture, *notices: n.Notice) -> list[dict[str, object]]:
-    log = SessionLog(SESSION, (KEY, ""))
+    log = SessionLog(SESSION, (KEY, ODD_KEY, ""))
     with caplog.at_level(logging.INFO, "voxway.client"):
         for notice in notices:
             log.notice(notice)
@@ -231,11 +232,13 @@ def test_no_key_and_no_text_gets_into_the_log(caplog: pytest.LogCaptureFixture) 
         caplog,
         n.Lost("auth_error", f"unknown key {KEY}", 4000, f"bad {KEY}", 1.0),
         n.Erred("invalid_request", KEY, KEY),
+        n.Erred("invalid_request", f"no key {ODD_KEY}", None),
         n.Resent("u1", "What I tell you is private."),
         n.Abandoned("u1", "What I tell you is private."),
     )
-    assert len(caplog.messages) == 4
+    assert len(caplog.messages) == 5
     assert KEY not in caplog.text
+    assert "theirs" not in caplog.text
     assert "private" not in caplog.text
     assert '"characters": 27' in caplog.text
 

@@ -20,7 +20,7 @@ from ..errors import (
     TooLargeError,
     UpstreamError,
 )
-from ..events import Ended, Failed
+from ..events import Failed
 from .log import redacted
 
 SHORTEST = 8  # characters of a key: what is shorter may be a part of any word
@@ -133,10 +133,3 @@ def ends_session(event: Failed) -> bool:
     """The session does not go on, or not as it was asked for."""
     rule = RULES.get(event.code)
     return event.code == "config_error" or rule is None or rule.close_code is not None
-
-
-def ended(event: Ended) -> GatewayError | None:
-    """The exception for the end of a session, or None if it ended as the client wished."""
-    if event.reason == "client_closed":
-        return None
-    return failure(event.reason, f"the gateway ended the session: {event.reason}")

@@ -92,7 +92,10 @@ class SessionLog:
 
     def _write(self, notice: n.Notice, level: int) -> None:
         said = {"event": type(notice).__name__.lower(), **self._session, **_fields(notice)}
-        self._logger.log(level, "%s", redacted(json.dumps(said), self._secrets))
+        secrets = (
+            json.dumps(secret)[1:-1] for secret in self._secrets
+        )  # as they would stand in it
+        self._logger.log(level, "%s", redacted(json.dumps(said), secrets))
 
 
 def _fields(notice: n.Notice) -> dict[str, Any]:
