@@ -127,7 +127,8 @@ class Stt:
     async def aclose(self) -> None:
         """End the session at once. What was not heard by then never is: the transcript says so."""
         if not self._is_over:
-            self._end("closed before its end")
+            is_cut = self._has_sent or self._is_holding or self._queue.depth_ms > 0
+            self._end("closed before its end" if is_cut else "")
         await asyncio.gather(*map(ended, filter(None, (self._sending, self._feeding))))
         await self._line.close()
 
