@@ -189,9 +189,7 @@ def test_tls_on_the_same_port(tmp_path: Path) -> None:
 def test_a_speech_session_over_tls(tmp_path: Path) -> None:
     async def said(url: str, trust: ssl.SSLContext) -> list[str]:
         async with asyncio.timeout(BOUND), connect_async(url, ssl=trust, max_size=None) as socket:
-            await socket.send(
-                '{"type":"init","config":{"encoding":"linear32","sample_rate":8000}}'
-            )
+            await socket.send('{"type":"init","config":{"encoding":"linear32","sample_rate":8000}}')
             await socket.send('{"type":"text","text":"Hello over a safe line.","flush":true}')
             types: list[str] = []
             while types[-1:] != ["audio_end"]:
