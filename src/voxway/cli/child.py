@@ -47,14 +47,15 @@ async def own_gateway() -> AsyncIterator[Gateway]:
 async def _started(directory: str, key: str, log: Path) -> asyncio.subprocess.Process:
     environ = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
     environ |= {"VOXWAY_API_KEYS": f"{key}:local", "VOXWAY_DATA_DIR": directory}
-    serve = ("-m", "voxway.cli.main", "serve", "--port", "0", "--log-level", "warning")
-    ends = "--until-stdin-closes"  # also if we are killed
+    serve = (
+        *("-m", "voxway.cli.main", "serve", "--port", "0", "--log-level", "warning"),
+        "--until-stdin-closes",  # so that it ends also if we are killed
+    )
     with log.open("wb") as errors:
         # In a session of its own: Ctrl-C is for us, and we stop it in our own time.
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *serve,
-            ends,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,

@@ -92,9 +92,8 @@ class SessionLog:
 
     def _write(self, notice: n.Notice, level: int) -> None:
         said = {"event": type(notice).__name__.lower(), **self._session, **_fields(notice)}
-        secrets = (
-            json.dumps(secret)[1:-1] for secret in self._secrets
-        )  # as they would stand in it
+        # As they would stand in it.
+        secrets = (json.dumps(secret)[1:-1] for secret in self._secrets)
         self._logger.log(level, "%s", redacted(json.dumps(said), secrets))
 
 

@@ -25,6 +25,7 @@ from collections.abc import (
 )
 from concurrent.futures import Future
 from os import PathLike
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -115,20 +116,18 @@ class _Loop:
 
     async def _read(self, items: Iterable[T]) -> AsyncIterator[T]:
         """What blocks while it waits, iterated where it holds up nobody."""
-        iterator = iter(items)
-        while (item := await self._taken(iterator)) is not None:
-            yield item
-
-    def _taken(self, iterator: Iterator[T]) -> asyncio.Future[T | None]:
-        # Not the loop's own threads: its end, and that of the process, would wait for them.
-        given: Future[T | None] = Future()
-        given.set_running_or_notify_cancel()
+        wanted: SimpleQueue[Future[T | None] | None] = SimpleQueue()
+        # Not one of the loop's own threads: its end, and that of the process, would wait for it.
         reader = threading.Thread(
-            target=_take, args=(iterator, given), name="voxway-reader", daemon=True
+            target=_give, args=(iter(items), wanted), name="voxway-reader", daemon=True
         )
         self._readers = {each for each in self._readers if each.is_alive()} | {reader}
         reader.start()
-        return asyncio.wrap_future(given)
+        try:
+            while (item := await _next_of(wanted)) is not None:
+                yield item
+        finally:
+            wanted.put(None)
 
     def _run(self) -> None:
         asyncio.run(self._main())
@@ -150,9 +149,18 @@ async def _next(items: AsyncGenerator[T, None]) -> T | None:
     return await anext(items, None)
 
 
-def _take(iterator: Iterator[T], given: Future[T | None]) -> None:
-    with _Told(given):
-        given.set_result(next(iterator, None))
+def _next_of(wanted: SimpleQueue[Future[T | None] | None]) -> asyncio.Future[T | None]:
+    given: Future[T | None] = Future()
+    given.set_running_or_notify_cancel()
+    wanted.put(given)
+    return asyncio.wrap_future(given)
+
+
+def _give(iterator: Iterator[T], wanted: SimpleQueue[Future[T | None] | None]) -> None:
+    """In a thread: one item for each that is wanted."""
+    while (given := wanted.get()) is not None:
+        with _Told(given):
+            given.set_result(next(iterator, None))
 
 
 class _Told:

@@ -48,7 +48,6 @@ LONGEST_HUSH = 2.0  # seconds that are put in at a time
 LONGEST_GAP = 4.0  # seconds: a longer one is the end of a file, not a client's pace
 RESTING = 10.0  # seconds without audio after which words of before are not to come any more
 AHEAD = 5.0  # seconds of audio, more than time has passed: it is not live
-SILENT_BYTE = {"linear16": b"\0", "linear32": b"\0", "mulaw": b"\xff", "alaw": b"\xd5"}
 NOTHING = Transcript("", True, from_finalize=True)
 
 
@@ -258,9 +257,9 @@ class HearingPacer:
             yield Say(Audio(data[at : at + most] if most < len(data) else data))
 
     def _keep_awake(self, seconds: float = SILENCE) -> Iterator[Step]:
-        if silent := SILENT_BYTE.get(self._format.encoding):
+        if silence := self._format.silence(seconds):
             self._tape.silence(seconds)
-            yield Say(Audio(silent * self._format.bytes_for(seconds)))
+            yield Say(Audio(silence))
 
     # The provider
 
@@ -279,7 +278,7 @@ class HearingPacer:
         if event.final:
             self._tape.heard(told)
         elif not self._options.partials:
-            return
+            return  # told only so that we know of it
         if event.from_finalize and self._policy.finalize:
             # It was given up on: the client has an answer already, but not these words.
             told = structs.replace(told, from_finalize=False)
