@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -175,13 +176,31 @@ def test_tls_on_the_same_port(tmp_path: Path) -> None:
     try:
         port = started.address.split(":")[1]
         trust = ssl.create_default_context(cafile=cert)
-        # Not by `websockets`: its blocking client reads and writes one TLS socket from two threads,
-        # and on a busy machine misses one answer in a thousand that follows at once.
         with httpx.Client(verify=trust, base_url=f"https://localhost:{port}") as client:
             assert client.get("/health").status_code == 200
             refused = client.get(PATH, params={"token": "test-local"}, headers=UPGRADE)
         # This gateway was started without engines.
         assert (refused.status_code, refused.json()["code"]) == (503, "backend_not_configured")
+    finally:
+        assert started.stop() == 0
+
+
+def test_tls_sends_nothing_unasked(tmp_path: Path) -> None:
+    """A ticket, taken while another thread writes, has lost an answer to SDKs (decision 027)."""
+    cert, key = certificate(tmp_path)
+    started = Gateway(tmp_path, "--tls-cert", cert, "--tls-key", key, VOXWAY_ENGINES="none")
+    try:
+        host, port = started.address.split(":")
+        trust = ssl.create_default_context(cafile=cert)
+        with (
+            socket.create_connection((host, int(port)), timeout=BOUND) as plain,
+            trust.wrap_socket(plain, server_hostname="localhost") as safe,
+        ):
+            safe.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert safe.recv(65_536).startswith(b"HTTP/1.1 200")
+            assert safe.version() == "TLSv1.3"
+            assert safe.session is not None
+            assert not safe.session.has_ticket
     finally:
         assert started.stop() == 0
 

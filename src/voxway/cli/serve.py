@@ -238,6 +238,7 @@ def uvicorn_config(
         port=listen.port,
         ssl_certfile=listen.cert,
         ssl_keyfile=listen.key,
+        ssl_context_factory=front.without_tickets if listen.cert else None,
         http=front.uvicorn_front(entrance),
         ws=pico_door.uvicorn_door(gateway.accept),
         lifespan="off",

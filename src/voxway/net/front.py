@@ -4,9 +4,12 @@ head, and on the connections of one address."""
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
+import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -124,6 +127,19 @@ def uvicorn_front(turnstile: Turnstile) -> Any:
         return Front(turnstile, *args, **options)
 
     return make
+
+
+def without_tickets(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """uvicorn's `ssl_context_factory` setting: TLS of which nothing arrives unasked.
+
+    Tickets come right after the handshake of TLS 1.3. A client that reads a socket in one thread
+    and writes in another, as the SDKs upon `websockets.sync` do, takes them while it sends its
+    request, for which OpenSSL is not made: one upgrade in a thousand then never gets its answer
+    (decision 027).
+    """
+    context = default()
+    context.num_tickets = 0
+    return context
 
 
 class Loop(uvloop.Loop):
