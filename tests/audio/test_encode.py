@@ -81,6 +81,25 @@ def test_mp3_sounds_like_the_input(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
+def test_aac_sounds_like_the_input(rate: int) -> None:
+    data = voice(rate, 2)
+    got_rate, got = unmuxed(encoded("aac", data, rate))
+    alike, delay = likeness(floats(data), got)
+    assert got_rate == rate
+    assert alike > 0.97
+    assert delay <= 1024
+    assert len(data) // 2 <= len(got) <= len(data) // 2 + 2 * 1024
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_flac_is_the_input(rate: int) -> None:
+    data = voice(rate, 2)
+    got_rate, got = unmuxed(encoded("flac", data, rate))
+    assert got_rate == rate
+    assert np.array_equal(floats(data), got)
+
+
+@pytest.mark.parametrize("rate", RATES)
 def test_opus_sounds_like_the_input_and_lasts_as_long(rate: int) -> None:
     data = voice(rate, 2)
     got_rate, got = unmuxed(encoded("opus", data, rate))
@@ -106,7 +125,9 @@ def test_opus_starts_with_the_headers_of_its_rfc() -> None:
     assert granules == sorted(granules)
 
 
-@pytest.mark.parametrize(("encoding", "first", "gap"), [("opus", 1, 2), ("mp3", 3, 2)])
+@pytest.mark.parametrize(
+    ("encoding", "first", "gap"), [("opus", 1, 2), ("mp3", 3, 2), ("flac", 3, 3), ("aac", 5, 3)]
+)
 def test_compressed_audio_comes_while_it_is_fed(encoding: str, first: int, gap: int) -> None:
     encoder = Encoder(AudioFormat(encoding, 24000), 24000)
     pieces = split(voice(24000), [960])  # 20 ms
@@ -115,7 +136,7 @@ def test_compressed_audio_comes_while_it_is_fed(encoding: str, first: int, gap: 
     assert max(np.diff(spoken)) <= gap
 
 
-@pytest.mark.parametrize("encoding", ["mp3", "opus"])
+@pytest.mark.parametrize("encoding", ["mp3", "opus", "aac"])
 def test_each_utterance_can_be_played_alone_or_after_another(encoding: str) -> None:
     encoder = Encoder(AudioFormat(encoding, 24000), 24000)
     alone = [
@@ -149,29 +170,32 @@ def test_nothing_becomes_nothing(encoding: str) -> None:
     assert encoder.feed(b"x") + encoder.flush() == b""
 
 
-@pytest.mark.parametrize("encoding", ["mp3", "opus"])
+@pytest.mark.parametrize("encoding", ["mp3", "opus", "flac", "aac"])
 def test_a_single_sample_can_be_played(encoding: str) -> None:
     assert len(unmuxed(encoded(encoding, b"ab", 24000))[1]) > 0
 
 
-@pytest.mark.parametrize("encoding", ["mp3", "opus"])
-def test_a_bit_rate_is_kept(encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "off", "more"), [("mp3", 0.05, 3), ("opus", 0.4, 3), ("aac", 0.25, 2.5)]
+)
+def test_a_bit_rate_is_kept(encoding: str, off: float, more: float) -> None:
     def bits(bit_rate: int) -> float:
         encoder = Encoder(AudioFormat(encoding, 24000), 24000, bit_rate=bit_rate)
         return len(encoder.feed(voice(24000, 3)) + encoder.flush()) * 8 / 3
 
-    # Opus takes what the sound needs, and its pages cost some.
-    assert bits(32_000) == pytest.approx(32_000, rel=0.05 if encoding == "mp3" else 0.4)
-    assert bits(128_000) > 3 * bits(32_000)
+    # Opus and AAC take what the sound needs; the pages of the one and heads of the other cost some.
+    assert bits(32_000) == pytest.approx(32_000, rel=off)
+    assert bits(128_000) > more * bits(32_000)
 
 
+@pytest.mark.parametrize("encoding", ["mp3", "aac"])
 @pytest.mark.parametrize("rate", [9000, 23999])
-def test_mp3_has_only_its_rates(rate: int) -> None:
-    with pytest.raises(ConfigError, match=f"{rate} is none of mp3: 8000, 11025"):
-        Encoder(AudioFormat("mp3", rate), 24000)
+def test_mpeg_has_only_its_rates(encoding: str, rate: int) -> None:
+    with pytest.raises(ConfigError, match=f"{rate} is none of {encoding}: 8000, 11025"):
+        Encoder(AudioFormat(encoding, rate), 24000)
 
 
-@pytest.mark.parametrize("encoding", ["wav", "flac", "nonsense"])
+@pytest.mark.parametrize("encoding", ["wav", "webm", "nonsense"])
 def test_nobody_encodes_to_a_container(encoding: str) -> None:
     with pytest.raises(ConfigError, match="is not one of linear16") as caught:
         Encoder(AudioFormat(encoding, 24000), 24000)

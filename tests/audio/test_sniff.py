@@ -35,7 +35,12 @@ def encoded(encoding: str) -> bytes:
         (b"\xff\xf3\x8c\x00", None),  # a sample rate that is none
         (b"\xff\xe3\x84\x00", "mp3"),  # version 2.5
         (b"\xff\xeb\x84\x00", None),  # no version
-        (b"\xff\xf1\x50\x80", None),  # AAC
+        (encoded("aac"), "aac"),
+        (b"\xff\xf1\x58\x40\x01\x1f\xfc", "aac"),  # eight bytes at 24 kHz
+        (b"\xff\xf1\x58\x40\x01\x1f", None),  # not all of a head
+        (b"\xff\xf5\x58\x40\x01\x1f\xfc", None),  # not layer 0
+        (b"\xff\xf1\x74\x40\x01\x1f\xfc", None),  # a rate that is none
+        (b"\xff\xf1\x58\x40\x00\xff\xfc", None),  # no longer than its head
     ],
 )
 def test_containers(start: bytes, name: str | None) -> None:

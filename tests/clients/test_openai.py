@@ -53,6 +53,8 @@ def test_speech(house: Gateway, sdk: Client, judge: Judge, flavour: str) -> None
         (None, b"\xff", "audio/mpeg"),
         ("wav", b"RIFF", "audio/wav"),
         ("opus", b"OggS", "audio/ogg"),
+        ("flac", b"fLaC", "audio/flac"),
+        ("aac", b"\xff\xf1", "audio/aac"),
     ],
 )
 def test_files_of_speech(

@@ -56,6 +56,8 @@ def saying(text: str = SENTENCE, **more: Any) -> dict[str, Any]:
         ("opus", "audio/ogg", "opus"),
         ("wav", "audio/wav", "wav"),
         ("pcm", "audio/pcm", "linear16"),
+        ("flac", "audio/flac", "flac"),
+        ("aac", "audio/aac", "aac"),
     ],
 )
 def test_speech_in_every_format(
@@ -239,22 +241,6 @@ MODEL = {"model": "whisper-1"}
         (SPEECH, {"json": saying("a" * 4097)}, 400, "invalid_request", "input", "<= 4096"),
         (SPEECH, {"json": saying(speed=5)}, 400, "config_error", "speed", "outside 0.25-4"),
         (SPEECH, {"json": saying(voice=1)}, 400, "invalid_request", "voice", "got `int`"),
-        (
-            SPEECH,
-            {"json": saying(response_format="aac")},
-            400,
-            "config_error",
-            "response_format",
-            "aac is made by nobody",
-        ),
-        (
-            SPEECH,
-            {"json": saying(response_format="flac")},
-            400,
-            "config_error",
-            "response_format",
-            "flac is made by nobody",
-        ),
         (
             SPEECH,
             {"json": saying(response_format="x")},

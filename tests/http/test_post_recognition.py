@@ -84,10 +84,11 @@ def test_the_bridge_takes_json(api: httpx.Client) -> None:
         (encoded("opus"), {}),
         (encoded("opus"), {"encoding": "opus"}),
         (flac(), {}),
+        (encoded("aac"), {}),
         (encoded("mulaw", 8_000), {"encoding": "mulaw", "sample_rate": "8000"}),
         (PCM + b"\0", {}),  # half a sample
     ],
-    ids=["wav", "wav said to be raw", "mp3", "ogg", "opus", "flac", "mulaw", "raw"],
+    ids=["wav", "wav said to be raw", "mp3", "ogg", "opus", "flac", "aac", "mulaw", "raw"],
 )
 def test_what_the_audio_is_shows_in_its_first_bytes(
     api: httpx.Client, audio: bytes, fields: dict[str, str]

@@ -67,6 +67,8 @@ def test_the_bridge_answers_with_wav(api: httpx.Client, model: str) -> None:
         ({}, "audio/mpeg", "mp3"),
         ({"encoding": "mp3", "container": "wav"}, "audio/mpeg", "mp3"),
         ({"encoding": "opus"}, "audio/ogg", "opus"),
+        ({"encoding": "flac"}, "audio/flac", "flac"),
+        ({"encoding": "aac", "sample_rate": 16_000}, "audio/aac", "aac"),
         ({"encoding": "linear16"}, "audio/wav", "wav"),
         ({"encoding": "linear32", "sample_rate": 16_000}, "audio/wav", "wav"),
         ({"encoding": "mulaw", "sample_rate": 8_000}, "audio/wav", "wav"),

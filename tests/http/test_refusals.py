@@ -62,7 +62,7 @@ def wrong(method: str, path: str, status: int, code: str, words: str, **sent: An
             "POST", BRIDGE, 400, "config_error", "'x' is not one", json={"text": "a", "voice": "x"}
         ),
         wrong(
-            "POST", PLAIN, 400, "config_error", "encoding", json={"text": "a", "encoding": "aac"}
+            "POST", PLAIN, 400, "config_error", "encoding", json={"text": "a", "encoding": "gsm"}
         ),
         wrong(
             "POST", PLAIN, 400, "config_error", "sample_rate", json={"text": "a", "sample_rate": 1}
@@ -102,7 +102,7 @@ def wrong(method: str, path: str, status: int, code: str, words: str, **sent: An
         ),
         wrong(
             "POST",
-            f"{EAR}?encoding=aac",
+            f"{EAR}?encoding=gsm",
             400,
             "config_error",
             "encoding",

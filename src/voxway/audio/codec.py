@@ -24,8 +24,12 @@ class Pcm(NamedTuple):
     data: bytes
 
 
+_FULL_SCALE = 32_768
+
+
 class Codec(Struct, frozen=True):
-    """An encoder of libav's and how to open it. `bit_rate` is in bits per second."""
+    """An encoder of libav's and how to open it. `sample_format` is one of 16-bit integers, or
+    `fltp`; `bit_rate` is in bits per second, 0 where there is none to choose."""
 
     name: str
     sample_format: str
@@ -93,7 +97,9 @@ class FrameEncoder:
 
     def _encode(self, pcm: bytes) -> list[bytes]:
         self._used = True
-        samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
+        samples: Samples = np.frombuffer(pcm, "<i2").reshape(1, -1)
+        if self._codec.sample_format == "fltp":
+            samples = (samples / _FULL_SCALE).astype(np.float32)
         frame = AudioFrame.from_ndarray(samples, format=self._codec.sample_format, layout="mono")
         frame.sample_rate = self._codec.sample_rate
         return [bytes(packet) for packet in self._context.encode(frame)]

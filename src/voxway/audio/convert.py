@@ -10,7 +10,7 @@ from .formats import AudioFormat
 class Converter:
     """Audio in `source` to `target`. Chunking never changes the output.
 
-    `bit_rate` (bits per second) is for mp3 and opus. ProtocolError for bytes that are not in
+    `bit_rate` (bits per second) is for mp3, opus and aac. ProtocolError for bytes that are not in
     `source`; after one, the converter is of no more use.
     """
 

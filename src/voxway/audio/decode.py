@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from ..errors import ConfigError, ProtocolError
 from .codec import Pcm
-from .demux import RAW, FlacReader, Mp3Reader, RawReader, WavReader
+from .demux import RAW, FlacReader, FramesReader, RawReader, WavReader
 from .formats import INPUT_ENCODINGS, AudioFormat
 from .oggaudio import OggReader
 from .resample import Resampler
@@ -28,8 +29,9 @@ class Reader(Protocol):
         """The rest, once the stream has ended."""
 
 
-_READERS: dict[str, type[Mp3Reader | OggReader | WavReader | FlacReader | WebmReader]] = {
-    "mp3": Mp3Reader,
+_READERS: dict[str, Callable[[], Reader]] = {
+    "mp3": partial(FramesReader, "mp3"),
+    "aac": partial(FramesReader, "aac"),
     "opus": OggReader,
     "ogg": OggReader,
     "wav": WavReader,

@@ -162,13 +162,14 @@ class FlacReader:
         return not self._skip
 
 
-class Mp3Reader:
-    """MP3 frames, with or without tags. Damaged ones are left out, since a stream may be joined
-    anywhere; a long run of them, or nothing else, is a ProtocolError."""
+class FramesReader:
+    """Frames of MP3 or AAC (ADTS), with or without tags. Damaged ones are left out, since a stream
+    may be joined anywhere; a long run of them, or nothing else, is a ProtocolError."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
         self._tag = TagSkipper()
-        self._decoder = PacketDecoder("mp3")
+        self._decoder = PacketDecoder(encoding)
         self._is_first = True
         self._junk = 0  # bytes since there was audio
         self._heard = False
@@ -179,13 +180,15 @@ class Mp3Reader:
         if data:
             yield from self._audio(self._decoder.split(data))
         if self._junk > _PATIENCE:
-            raise ProtocolError(f"expected mp3 audio, got {self._junk} bytes without a frame")
+            raise ProtocolError(
+                f"expected {self._encoding} audio, got {self._junk} bytes without a frame"
+            )
 
     def flush(self) -> Iterator[Pcm]:
         yield from self._audio(self._decoder.split(b""))
         yield from self._decoder.flush()
         if not self._heard:
-            raise ProtocolError("expected mp3 audio, got no frame of it")
+            raise ProtocolError(f"expected {self._encoding} audio, got no frame of it")
 
     def _audio(self, packets: Iterable[bytes]) -> Iterator[Pcm]:
         for packet in packets:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from ..errors import ConfigError
 from . import g711, opus
+from .aac import AacEncoder
+from .flac import FlacEncoder
 from .formats import OUTPUT_ENCODINGS, AudioFormat
 from .mp3 import Mp3Encoder
 from .opus import OpusEncoder
@@ -34,7 +36,8 @@ class Encoder:
     """linear16 mono at `source_rate` (Hz) to `target`, resampled if need be.
 
     Chunking never changes the output. After `flush`, the next chunk starts a new utterance, which
-    can be decoded alone or after the ones before. `bit_rate` (bits per second) is for mp3 and opus.
+    can be decoded alone or, but for flac, after the ones before. `bit_rate` (bits per second) is
+    for mp3, opus and aac.
     ConfigError if nobody can encode to `target`.
     """
 
@@ -56,9 +59,10 @@ class Encoder:
         return (self._codec.feed(rest) if rest else b"") + self._codec.flush()
 
 
-def _codec(
-    target: AudioFormat, bit_rate: int | None
-) -> tuple[int, _Raw | Mp3Encoder | OpusEncoder]:
+_Codec = _Raw | Mp3Encoder | OpusEncoder | FlacEncoder | AacEncoder
+
+
+def _codec(target: AudioFormat, bit_rate: int | None) -> tuple[int, _Codec]:
     """Who encodes to `target`, and the rate (Hz) it wants its input at."""
     rate = target.sample_rate
     match target.encoding:
@@ -67,6 +71,10 @@ def _codec(
         case "opus":
             inner = opus.encoder_rate(rate)
             return inner, OpusEncoder(inner, rate, bit_rate or opus.BIT_RATE)
+        case "flac":
+            return rate, FlacEncoder(rate)
+        case "aac":
+            return rate, AacEncoder(rate, bit_rate)
         case encoding if encoding in _RAW:
             return rate, _Raw(_RAW[encoding])
         case encoding:

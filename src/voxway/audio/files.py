@@ -15,7 +15,7 @@ from av.audio.frame import AudioFrame
 from ..errors import ConfigError
 from .codec import channels
 from .encode import Encoder
-from .formats import MP3_RATES, AudioFormat
+from .formats import MPEG_RATES, AudioFormat
 from .resample import Resampler
 from .samples import mono
 from .wav import write_wav
@@ -111,7 +111,7 @@ def _name(source: str | os.PathLike[str] | IO[bytes]) -> str:
 
 
 def _write_mp3(path: str | os.PathLike[str], pcm: bytes, rate: int) -> None:
-    nearest = min((known for known in MP3_RATES if known >= rate), default=MP3_RATES[-1])
+    nearest = min((known for known in MPEG_RATES if known >= rate), default=MPEG_RATES[-1])
     _write_stream(path, pcm, rate, AudioFormat("mp3", nearest))
 
 

@@ -1,7 +1,7 @@
 """Which audio formats there are, and the arithmetic between bytes, samples and seconds.
 
 All audio inside the gateway is mono. `linear16` is signed 16-bit little-endian PCM, `linear32` is
-32-bit little-endian float in [-1, 1], `opus` is Opus in Ogg.
+32-bit little-endian float in [-1, 1], `opus` is Opus in Ogg, `aac` is AAC in ADTS.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ SAMPLE_BYTES: dict[str, int] = {
     "opus": 0,
     "wav": 0,
     "flac": 0,
+    "aac": 0,
     "ogg": 0,
     "webm": 0,
 }
-OUTPUT_ENCODINGS = ("linear16", "linear32", "mulaw", "alaw", "mp3", "opus")
+OUTPUT_ENCODINGS = ("linear16", "linear32", "mulaw", "alaw", "mp3", "opus", "flac", "aac")
 INPUT_ENCODINGS = tuple(SAMPLE_BYTES)
 
-# MPEG audio knows these rates and no others; every other encoding takes any rate.
-MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+# MPEG audio (mp3, aac) knows these rates; every other encoding takes any.
+MPEG = ("mp3", "aac")
+MPEG_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 # Other names that clients use for the same thing.
 ALIASES: dict[str, str] = {
@@ -87,7 +89,7 @@ def checked_rate(rate: int, encoding: str, param: str) -> int:
     """`rate` if it is within 8000-48000 Hz and `encoding` can have it, else ConfigError."""
     if not MIN_RATE <= rate <= MAX_RATE:
         raise ConfigError(f"{param} {rate} is outside {MIN_RATE}-{MAX_RATE} Hz", param=param)
-    if encoding == "mp3" and rate not in MP3_RATES:
-        known = ", ".join(map(str, MP3_RATES))
-        raise ConfigError(f"{param} {rate} is none of mp3: {known} Hz", param=param)
+    if encoding in MPEG and rate not in MPEG_RATES:
+        known = ", ".join(map(str, MPEG_RATES))
+        raise ConfigError(f"{param} {rate} is none of {encoding}: {known} Hz", param=param)
     return rate

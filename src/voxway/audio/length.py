@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from ..errors import ProtocolError
-from . import ebml
+from . import adts, ebml
 from .formats import AudioFormat
 from .ogg import NO_GRANULE, Packet, PageReader
 from .wav import RiffStripper
@@ -30,7 +30,7 @@ def measure(format: AudioFormat) -> Feed:
 class _Growing:
     """What was added since, of a length that is known anew after each piece."""
 
-    def __init__(self, length: _Wav | _Mp3 | _Flac | _Ogg | _Webm) -> None:
+    def __init__(self, length: _Wav | _Mp3 | _Adts | _Flac | _Ogg | _Webm) -> None:
         self._length = length
         self._known = 0.0
         self._is_readable = True
@@ -113,6 +113,30 @@ def _mp3_frame(head: bytes) -> tuple[int, float] | None:
     samples = 1152 if is_first else 576
     bit_rate = _MP3_BIT_RATES[not is_first][bits] * 1000
     return samples // 8 * bit_rate // rate + padding, samples / rate
+
+
+class _Adts:
+    """Frame by frame; between them it looks for the next."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._seconds = 0.0
+
+    def feed(self, data: bytes) -> float:
+        data = self._held + data
+        at = 0
+        while len(data) - at >= adts.HEAD:
+            found = adts.frame(data[at : at + adts.HEAD])
+            if found is None:
+                next_one = data.find(b"\xff", at + 1)
+                at = len(data) if next_one < 0 else next_one
+            elif at + found[0] > len(data):
+                break
+            else:
+                at += found[0]
+                self._seconds += found[1]
+        self._held = data[at:]
+        return self._seconds
 
 
 _FLAC_SIZES = {
@@ -257,10 +281,11 @@ class _Webm:
                 yield self._cluster + struct.unpack_from(">h", body, track[1])[0]
 
 
-_LENGTHS: dict[str, type[_Wav | _Mp3 | _Flac | _Ogg | _Webm]] = {
+_LENGTHS: dict[str, type[_Wav | _Mp3 | _Adts | _Flac | _Ogg | _Webm]] = {
     "wav": _Wav,
     "mp3": _Mp3,
     "flac": _Flac,
+    "aac": _Adts,
     "opus": _Ogg,
     "ogg": _Ogg,
     "webm": _Webm,

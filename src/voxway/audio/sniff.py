@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from . import adts
+
 ENOUGH = 12  # bytes from which it can be told
 
 # MPEG audio: sync, version 1, 2 or 2.5, layer III, a bit rate and a sample rate that exist.
@@ -18,6 +20,8 @@ def container(start: bytes) -> str | None:
         return "ogg"
     if start.startswith(b"\x1a\x45\xdf\xa3"):
         return "webm"
+    if adts.frame(start) is not None:
+        return "aac"
     if start.startswith(b"ID3") or _is_mpeg_frame(start):
         return "mp3"
     return None

@@ -41,16 +41,16 @@ MAX_TEXT = 2000  # characters
 
 # For each encoding its containers, the usual one first. What is compressed has one of its own.
 RAW = ("wav", "none")
-CONTAINERS = {"linear16": RAW, "mulaw": RAW, "alaw": RAW, "mp3": ("none",), "opus": ("ogg",)}
-NOT_MADE = ("flac", "aac")
-USUAL_RATES = {"mp3": 22_050, "opus": 48_000}  # Hz
+CONTAINERS = {"linear16": RAW, "mulaw": RAW, "alaw": RAW, "opus": ("ogg",)}
+CONTAINERS |= dict.fromkeys(("mp3", "flac", "aac"), ("none",))
+USUAL_RATES = {"mp3": 22_050, "opus": 48_000, "flac": 22_050, "aac": 22_050}  # Hz
 
 
 class SpeakQuery(Struct, frozen=True):
     """How to speak."""
 
     model: str = ""
-    encoding: Literal["linear16", "mulaw", "alaw", "mp3", "opus"] = "mp3"
+    encoding: Literal["linear16", "mulaw", "alaw", "mp3", "opus", "flac", "aac"] = "mp3"
     container: Literal["wav", "ogg", "none"] | None = None
     sample_rate: int | None = None
     bit_rate: int | None = None
@@ -184,10 +184,6 @@ def _name(opening: Opening) -> str:
 def read_speak(opening: Opening) -> tuple[SpeakOptions, bool]:
     """How to speak, and whether raw audio gets a header. Raises ProtocolError that names the
     parameter."""
-    encoding = dict(opening.query).get("encoding")
-    if encoding in NOT_MADE:
-        text = f"encoding {encoding} is made by nobody here: take one of {', '.join(CONTAINERS)}"
-        raise ConfigError(text, param="encoding")
     query, extra = opening.read(SpeakQuery)
     containers = CONTAINERS[query.encoding]
     container = query.container or containers[0]

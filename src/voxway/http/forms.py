@@ -12,6 +12,8 @@ from ..errors import ConfigError
 MEDIA_TYPES: dict[str, str] = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",
+    "flac": "audio/flac",
+    "aac": "audio/aac",
     "linear16": "audio/pcm;encoding=signed-integer;bits=16;rate={rate};channels=1",
     "linear32": "audio/pcm;encoding=floating-point;bits=32;rate={rate};channels=1",
     "mulaw": "audio/pcmu;rate={rate};channels=1",

@@ -25,13 +25,14 @@ PIECE = 32 * 1024  # bytes, whole samples of every raw encoding
 MAX_JSON = 32 * 1024 * 1024  # bytes
 
 MP4, MP4_RATE = b"ftyp", 16_000  # Hz: what recognizers want
-CONTAINERS = ("wav", "mp3", "flac", "ogg", "webm")
+CONTAINERS = ("wav", "mp3", "aac", "flac", "ogg", "webm")
 MEDIA_TYPES: dict[str, str] = {
     "audio/wav": "wav",
     "audio/wave": "wav",
     "audio/x-wav": "wav",
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
+    "audio/aac": "aac",
     "audio/flac": "flac",
     "audio/x-flac": "flac",
     "audio/ogg": "ogg",

@@ -20,7 +20,7 @@ from ..events import ListenOptions, SpeakOptions, Turns, Warning
 Options = TypeVar("Options", SpeakOptions, ListenOptions)
 T = TypeVar("T")
 
-BIT_RATES = (8_000, 320_000)  # bits per second of mp3 and opus
+BIT_RATES = (8_000, 320_000)  # bits per second of mp3, opus and aac
 MAX_TURN_TIMEOUT = 60.0  # seconds
 
 # Options that are on or off -> the capability a model needs for them.
