@@ -156,6 +156,7 @@ def test_every_forced_end_is_answered_once() -> None:
 
 def test_thresholds_change_and_the_change_is_confirmed() -> None:
     it = server(("keyterm", "one"))
+    told(it, e.Ready())
     configure = {"type": "Configure", "thresholds": {"eot_threshold": 0.9}, "keyterms": "two"}
     [adjust] = decode(it, json.dumps(configure))
     wanted = e.ListenOptions(turns=e.Turns(threshold=0.9), extra={"keyterm": ("two",)})
@@ -165,7 +166,7 @@ def test_thresholds_change_and_the_change_is_confirmed() -> None:
     assert frame == {
         "type": "ConfigureSuccess",
         "request_id": "req-1",
-        "sequence_id": 0,
+        "sequence_id": 1,
         "thresholds": {"eot_threshold": 0.9, "eot_timeout_ms": 2000},
         "keyterms": ["two"],
     }
@@ -174,6 +175,14 @@ def test_thresholds_change_and_the_change_is_confirmed() -> None:
     assert frame["type"] == "ConfigureFailure"
     assert frame["code"]
     assert "eot_threshold" in frame["description"]
+
+
+def test_who_speaks_before_the_greeting_is_greeted_first() -> None:
+    it = server()
+    assert told(it, e.Adjusted(e.ListenOptions(turns=e.Turns()))) == []
+    frames = told(it, e.Ready())
+    assert [frame["type"] for frame in frames] == ["Connected", "ConfigureSuccess"]
+    assert [frame["sequence_id"] for frame in frames] == [0, 1]
 
 
 @pytest.mark.parametrize("text", ["Hello", "{}", '{"type": "KeepAlive"}', '{"type": "Finalize"}'])

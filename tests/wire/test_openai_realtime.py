@@ -154,6 +154,7 @@ def test_audio_may_come_without_any_update() -> None:
 def test_what_began_stays_but_its_turns() -> None:
     it = server()
     update(it)
+    told(it, e.Ready())
     [bad] = update(it, format={"type": "audio/pcmu"})
     assert isinstance(bad, e.Malformed)
     assert bad.param == "session.audio.input.format"
@@ -214,6 +215,7 @@ def test_what_is_revised_is_told_when_it_is_complete() -> None:
 def test_who_commits_gets_what_was_heard_up_to_there() -> None:
     it = server()
     update(it, turn_detection=None)
+    told(it, e.Ready())
     append(it)
     pause = e.Transcript("One.", True)
     # Pauses are nothing to whoever commits.
@@ -231,6 +233,16 @@ def test_who_commits_gets_what_was_heard_up_to_there() -> None:
     assert (second["item_id"], second["transcript"]) == ("item_r_2", "")
 
 
+def test_answers_come_in_the_order_of_what_they_answer() -> None:
+    it = server()
+    update(it, turn_detection=None)
+    append(it)
+    assert said(it, "input_audio_buffer.commit") == [e.Aside(), e.Flush()]
+    assert told(it, e.Aside()) == []
+    frames = told(it, e.Ready())
+    assert types(frames) == ["session.updated", "committed", "conversation.item.added"]
+
+
 def test_too_little_cannot_be_committed_and_the_session_lives_on() -> None:
     it = server()
     [bad] = said(it, "input_audio_buffer.commit", event_id="mine")
@@ -245,6 +257,7 @@ def test_too_little_cannot_be_committed_and_the_session_lives_on() -> None:
 def test_what_is_cleared_is_not_told() -> None:
     it = server()
     update(it, turn_detection=None)
+    told(it, e.Ready())
     append(it)
     assert said(it, "input_audio_buffer.clear") == [e.Flush(), e.Aside()]
     assert types(told(it, e.Aside())) == ["cleared"]

@@ -7,6 +7,7 @@ There is no KeepAlive, which costs the socket (deepgram-python-sdk issue 649): s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import assert_never
 
 from .. import events as e
@@ -38,7 +39,8 @@ class Server:
         self._options, self._tag = read_listen(opening)
         self._id = opening.request_id
         self._report = Report(opening.request_id)
-        self._is_broken = False
+        self._is_broken = self._is_connected = False
+        self._early: list[e.Event] = []  # answers to who speaks before it is greeted
 
     def opening(self) -> Iterable[e.Event]:
         return (e.Start(self._options, self._tag),)
@@ -70,7 +72,11 @@ class Server:
     def encode(self, event: e.Event) -> Iterator[Frame]:
         match event:
             case e.Ready():
+                self._is_connected = True
                 yield dump(m.ListenConnectedMsg(self._id, self._report.next()))
+                yield from chain.from_iterable(map(self.encode, self._early))
+            case e.Adjusted() if not self._is_connected:
+                self._early.append(event)
             case e.Turn():
                 yield dump(self._report.turn(event))
             case e.Transcript():

@@ -121,12 +121,13 @@ class Server:
 
     def _messages(self, event: e.Event) -> Iterator[Struct]:
         match event:
-            case e.Aside():
+            case e.Aside() if not self._is_updating:
                 while self._asides:
                     yield self._asides.popleft()
             case e.Ready() if self._is_updating:
                 self._is_updating = False
                 yield self._updated()
+                yield from self._messages(e.Aside())
             case e.Adjusted():
                 yield self._updated()
             case e.Transcript():
