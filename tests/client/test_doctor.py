@@ -521,12 +521,20 @@ def test_no_speech() -> None:
 
 
 @pytest.mark.parametrize(
-    ("off", "status"), [(0, "ok"), (-5, "ok"), (90, "warning"), (-3600, "problem")]
+    ("off", "status", "end"),
+    [
+        (0, "ok", "agree"),
+        (1.9, "ok", "agree"),  # which the date leaves out
+        (-5, "ok", "differ by 5 s"),
+        (90, "warning", "differ by 90 s"),
+        (-3600, "problem", "differ by 3600 s"),
+    ],
 )
-def test_clocks(off: float, status: str) -> None:
+def test_clocks(off: float, status: str, end: str) -> None:
     date = "Sat, 21 Nov 2026 12:00:00 GMT"
     now = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.UTC).timestamp()
-    assert clock(date, now + off).status == status
+    finding = clock(date, now + off)
+    assert (finding.status, finding.message.rpartition("'s ")[2]) == (status, end)
     assert clock("the day before yesterday", now).status == "skipped"
 
 
