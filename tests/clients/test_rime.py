@@ -18,6 +18,7 @@ pytestmark = needs_clients
 WATER, TRAIN = SENTENCES[17], SENTENCES[14]
 LONG = " ".join(SENTENCES[:12])
 RATE = 24_000
+USUAL = {"plugin": "livekit.plugins.rime", "model": "coda", "speaker": "lyra"}
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +41,7 @@ def plugin(gateway: Gateway, kind: str) -> dict[str, Any]:
     where: dict[str, Any] = {"websocket_url": f"{address}/ws", "websocket_protocol": kind}
     if kind == "ws3":
         where = {"base_url": address, "use_websocket": True}
-    usual = {"plugin": "livekit.plugins.rime", "model": "coda", "speaker": "lyra"}
-    return usual | where | {"api_key": gateway.key}
+    return USUAL | where | {"api_key": gateway.key}
 
 
 @pytest.mark.parametrize("kind", ["ws3", "binary", "json"])
@@ -62,6 +62,14 @@ def test_streams_of_livekit_share_a_socket(
     for text, speech in zip(texts, said, strict=True):
         assert judge.wer(text, unpacked(speech), RATE) <= 0.15
     assert len([s for s in journal.ended(1) if s["asked"] == "rime/coda"]) == 1
+
+
+def test_speech_of_livekit_over_http(house: Gateway, livekit: Client, judge: Judge) -> None:
+    where = {"base_url": f"http://{house.address}/v1/rime-tts", "use_websocket": False}
+    texts = [WATER, TRAIN]
+    said = livekit.play("synthesize", options=USUAL | where | {"api_key": house.key}, texts=texts)
+    for text, speech in zip(texts, said["said"], strict=True):
+        assert judge.wer(text, unpacked(speech), RATE) <= 0.15
 
 
 @pytest.mark.parametrize("kind", ["ws3", "binary"])

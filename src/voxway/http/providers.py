@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from . import cartesia, deepgram, elevenlabs, openai
+from . import cartesia, deepgram, elevenlabs, openai, rime
 from .admission import Admission
 from .described import Operation
 from .errors import Refuse
@@ -15,6 +15,7 @@ OPERATIONS: dict[str, Operation] = {
     **elevenlabs.OPERATIONS,
     **cartesia.OPERATIONS,
     **openai.OPERATIONS,
+    **rime.OPERATIONS,
 }
 REFUSALS: dict[str, Refuse] = {
     **deepgram.REFUSALS,
@@ -31,4 +32,5 @@ def routes(services: Services, admission: Admission) -> list[HTTPRouteHandler]:
         *elevenlabs.routes(services, admission),
         *cartesia.routes(services, admission),
         *openai.routes(services, admission),
+        *rime.routes(services, admission),
     ]

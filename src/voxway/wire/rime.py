@@ -63,7 +63,7 @@ class Query(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """What a URL asks for. `is_wav`: audio begins with a header; `is_immediate`: every text is an
+    """What is asked for. `is_wav`: audio begins with a header; `is_immediate`: every text is an
     utterance."""
 
     options: SpeakOptions
@@ -72,8 +72,13 @@ class Asked(Struct, frozen=True):
 
 
 def asked_by(opening: Opening, *, is_timed: bool = True) -> Asked:
-    """Raises ConfigError for the one format that is not made here."""
+    """What a socket's URL says. Raises ConfigError for the one format that is not made here."""
     query, extra = opening.read(Query)
+    return asked(query, extra, is_timed=is_timed)
+
+
+def asked(query: Query, extra: dict[str, Any], *, is_timed: bool) -> Asked:
+    """The same of what was read already; `extra`: what else was said."""
     if query.audioFormat == "webm":
         text = f"audioFormat webm is not one of {', '.join(OURS)}"
         raise ConfigError(text, param="audioFormat")
