@@ -77,6 +77,28 @@ def test_who_connects_is_greeted_first() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("by_url", "named", "told_as"),
+    [
+        (None, "gpt-4o-transcribe", "gpt-4o-transcribe"),
+        ("stt-1", "stt-1", "stt-1"),
+        ("stt-1", "whisper-1", "openai/gpt-4o-transcribe:realtime"),
+        (None, "whisper-1", "openai/gpt-4o-transcribe:realtime"),
+        (None, None, None),
+    ],
+)
+def test_the_model_that_answers_is_told(
+    by_url: str | None, named: str | None, told_as: str | None
+) -> None:
+    it = server(*((("model", by_url),) if by_url else ()))
+    update(it, transcription={"model": named, "language": "en"})
+    [updated] = told(it, e.Ready(model="openai/gpt-4o-transcribe:realtime"))
+    asked = updated["session"]["audio"]["input"]["transcription"]
+    assert (asked.get("model"), asked["language"]) == (told_as, "en")
+    # Said once more, it is no change.
+    assert update(it, transcription={"model": named, "language": "en"}) == [e.Aside()]
+
+
 def test_conversations_are_not_held() -> None:
     with pytest.raises(ConfigError) as refused:
         Server(Opening(query=(("intent", "conversation"),)))

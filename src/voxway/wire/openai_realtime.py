@@ -96,8 +96,8 @@ class Server:
 
     def _updated(self) -> m.SessionMsg:
         if self._is_old:
-            return self._items.old_session(self._config.input)
-        return self._items.session("session.updated", self._config.input)
+            return self._items.old_session(self._config.in_force)
+        return self._items.session("session.updated", self._config.in_force)
 
     def _commit(self) -> Iterator[e.Event]:
         seconds = self._format.seconds(self._uncommitted)
@@ -124,8 +124,9 @@ class Server:
             case e.Aside() if not self._is_updating:
                 while self._asides:
                     yield self._asides.popleft()
-            case e.Ready() if self._is_updating:
+            case e.Ready(model=model) if self._is_updating:
                 self._is_updating = False
+                self._config.answering = model
                 yield self._updated()
                 yield from self._messages(e.Aside())
             case e.Adjusted():

@@ -108,6 +108,8 @@ class Configuration:
     def __init__(self, model: str | None) -> None:
         format, asked = Format(rate=24_000), Transcription(model)
         self.input = Input(format, asked, SERVER_VAD, noise_reduction=None)
+        self._by_url = model
+        self.answering = ""  # the id of the model that does
 
     @property
     def detection(self) -> Detection | None:
@@ -122,6 +124,15 @@ class Configuration:
     @property
     def format(self) -> AudioFormat:
         return AudioFormat(*FORMATS[(self.input.format or Format()).type])
+
+    @property
+    def in_force(self) -> Input:
+        """As the client has it, but for a model that does not answer: the URL chose one."""
+        asked, ours = self.input.transcription, self.answering
+        names = (None, self._by_url, ours, ours.rpartition("/")[2].partition(":")[0])
+        if not ours or not isinstance(asked, Transcription) or asked.model in names:
+            return self.input
+        return structs.replace(self.input, transcription=structs.replace(asked, model=ours))
 
     def options(self) -> ListenOptions:
         asked = self.input.transcription or Transcription()
