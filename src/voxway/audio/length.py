@@ -148,24 +148,32 @@ _FLAC_SIZES = {
 
 class _Flac:
     """A frame says which it is of how many samples; a checksum tells it from what looks like one
-    (RFC 9639)."""
+    (RFC 9639). One stream may follow the other."""
 
     def __init__(self) -> None:
         self._held = b""
         self._rate = 0
         self._size = 0  # samples of a frame, but for the last
-        self._seconds = 0.0
+        self._before = self._seconds = 0.0  # of the streams that have ended; of this one
 
     def feed(self, data: bytes) -> float:
         self._held += data
-        if not self._rate and not self._starts():
-            return 0.0
+        while self._rate or self._starts():
+            end = self._held.find(b"fLaC")
+            self._frames(len(self._held) if end < 0 else end)
+            if end < 0:
+                self._held = self._held[-15:]
+                break
+            self._before, self._seconds, self._rate = self._before + self._seconds, 0.0, 0
+            self._held = self._held[end:]
+        return self._before + self._seconds
+
+    def _frames(self, end: int) -> None:
+        """Those that begin before `end`."""
         at = 0
-        while 0 <= (at := self._held.find(b"\xff", at)) <= len(self._held) - 16:
+        while 0 <= (at := self._held.find(b"\xff", at, end)) <= len(self._held) - 16:
             self._frame(self._held[at : at + 16])
             at += 1
-        self._held = self._held[-15:]
-        return self._seconds
 
     def _starts(self) -> bool:
         """Whether the rate has been seen."""
