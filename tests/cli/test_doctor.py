@@ -12,6 +12,8 @@ import pytest
 from cli.conftest import Shell
 from conftest import Gateway
 from services import free_port
+from voxway import client
+from voxway.cli.doctor import given_key
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "doctor.md"
 COMMANDS = re.findall(r"^voxway .*$", PAGE.read_text(), re.M)
@@ -71,6 +73,15 @@ def test_white_space_in_the_environment_is_found(shell: Shell) -> None:
     said = shell.ok("doctor", "--no-speech")
     assert "warning  key       the key in VOXWAY_API_KEY ends with a newline" in said
     assert "see the warnings" in said
+
+
+def test_where_the_key_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = client.Gateway("ws://127.0.0.1:8080", "made-here")
+    assert given_key("mine", here) == ("mine", "in --key")
+    monkeypatch.setenv("VOXWAY_API_KEY", "mine ")
+    assert given_key("", here) == ("mine ", "in VOXWAY_API_KEY")
+    monkeypatch.delenv("VOXWAY_API_KEY")
+    assert given_key("", here) == ("made-here", "that a gateway on this machine made for itself")
 
 
 def test_what_is_no_address_is_wrong_use(shell: Shell) -> None:

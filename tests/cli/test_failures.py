@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cli.conftest import Shell
-from client.peer import Peer, house, run
+from client.peer import BOUND, Peer, house, run
 from conftest import Gateway
 from voxway import client
 from voxway.cli.transcribe import Script, written
 from voxway.cli.transcript import Shape
 from voxway.client.voxway import Hearing
 from voxway.errors import UpstreamError
-from voxway.events import Event, Ready, Start
+from voxway.events import Audio, Event, Ready, Start
 
 NOBODY = "ws://127.0.0.1:9"
 
@@ -39,6 +39,18 @@ def test_no_gateway(shell: Shell, args: tuple[str, ...]) -> None:
 
 def test_no_tls_there(shell: Shell, gateway: Gateway) -> None:
     assert "no gateway at https://" in shell.fails(3, "models", "--url", f"wss://{gateway.address}")
+    line = shell.fails(3, "say", "Hello.", "--url", f"wss://{gateway.address}")
+    assert "say ws:// in place of wss://" in line
+
+
+def test_tls_there(shell: Shell, tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    started = Gateway(tmp_path, "--tls-cert", cert, "--tls-key", key, VOXWAY_ENGINES="none")
+    try:
+        line = shell.fails(3, "say", "Hello.", "--url", started.url)
+        assert "say wss:// in place of ws://" in line
+    finally:
+        started.stop()
 
 
 @pytest.mark.parametrize("args", [("say", "Hello."), ("models",)])
@@ -139,13 +151,53 @@ def test_a_disk_that_is_full(shell: Shell) -> None:
     assert "No space left" in shell.fails(5, "say", "Hello.", "-o", "full.wav")
 
 
+def ready(peer: Peer, event: Event) -> None:
+    """Listens, and never says a word."""
+    if isinstance(event, Start):
+        peer.say(Ready("s", encoding="linear16", sample_rate=16_000))
+
+
+def interrupted(*delays: float) -> None:
+    for delay in delays:
+        asyncio.get_running_loop().call_later(delay, signal.raise_signal, signal.SIGINT)
+
+
+async def unending() -> AsyncIterator[bytes]:
+    yield bytes(32_000)
+    await asyncio.Event().wait()
+
+
+def test_the_second_ctrl_c_ends_it_at_once() -> None:
+    async def test() -> None:
+        how = Hearing(listening=client.Listening(patience=BOUND))
+        async with house("stt", ready) as there:
+            interrupted(0.3, 0.6)
+            await written(client.Gateway(there.url), Script("m", how, Shape()), unending())
+
+    with pytest.raises(UpstreamError, match="incomplete: closed before its end"):
+        run(test())
+
+
+def test_ctrl_c_does_not_wait_for_a_gateway_that_is_gone() -> None:
+    def gone(peer: Peer, event: Event) -> None:
+        ready(peer, event)
+        if isinstance(event, Audio):
+            peer.close()
+            interrupted(0.1)  # it is called again after a quarter of a second
+
+    async def test() -> None:
+        how = Hearing(listening=client.Listening(patience=BOUND))
+        async with house("stt", gone) as there:
+            await written(client.Gateway(there.url), Script("m", how, Shape()), unending())
+            assert len(there.peers) == 1
+
+    with pytest.raises(UpstreamError, match="incomplete: closed before its end"):
+        run(test())
+
+
 @pytest.mark.parametrize("is_interrupted", [False, True])
 def test_a_transcript_that_is_incomplete(is_interrupted: bool) -> None:
     """Nobody is to take it for a whole one, also if Ctrl-C ended the audio."""
-
-    def deaf(peer: Peer, event: Event) -> None:
-        if isinstance(event, Start):
-            peer.say(Ready("s", encoding="linear16", sample_rate=16_000))
 
     async def audio() -> AsyncIterator[bytes]:
         yield bytes(32_000)
@@ -155,7 +207,7 @@ def test_a_transcript_that_is_incomplete(is_interrupted: bool) -> None:
 
     async def test() -> None:
         how = Hearing(listening=client.Listening(patience=0.1))
-        async with house("stt", deaf) as there:
+        async with house("stt", ready) as there:
             await written(client.Gateway(there.url), Script("m", how, Shape()), audio())
 
     with pytest.raises(UpstreamError, match="incomplete: no word for"):

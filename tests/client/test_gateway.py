@@ -82,6 +82,12 @@ def test_where_a_model_is() -> None:
     assert endpoint.headers == {"Authorization": f"Bearer {KEY}"}
 
 
+def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "certs/none.pem")
+    with pytest.raises(ConfigError, match=r"SSL_CERT_FILE names certs/none.pem"):
+        Gateway("wss://there").tls()
+
+
 def test_certificates_that_cannot_be_read() -> None:
     assert Gateway("ws://there", ca="/nonexistent").tls() is None
     with pytest.raises(ConfigError, match="/nonexistent"):

@@ -46,3 +46,10 @@ def test_no_server_code_and_no_extra_is_loaded() -> None:
 def test_the_package_says_that_it_is_typed() -> None:
     """How well it is typed stands in `typed.py`, which mypy reads with all the rest."""
     assert (files("voxway") / "py.typed").is_file()
+
+
+def test_the_command_says_what_to_install() -> None:
+    without = "import sys; sys.modules['typer'] = None; from voxway.cli import run; run()"
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "voxway: typer is not installed: pip install 'voxway[all]'\n"

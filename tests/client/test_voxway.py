@@ -40,6 +40,8 @@ def test_speak_in_one_line(gateway: Gateway, tmp_path: Path) -> None:
     with wave.open(str(tmp_path / "fox.wav")) as file:
         assert file.getframerate() == 16_000
         assert file.readframes(file.getnframes()) == speech.audio
+    with pytest.raises(ConfigError, match=r"kept as .wav"):
+        speech.save(tmp_path / "fox.mp3")
 
 
 @pytest.mark.parametrize("kind", ["path", "bytes", "stream"])

@@ -185,6 +185,29 @@ def test_tls_on_the_same_port(tmp_path: Path) -> None:
         assert started.stop() == 0
 
 
+def test_a_key_of_another_certificate(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    files = ("--tls-cert", certificate(one)[0], "--tls-key", certificate(other)[1])
+    done = serve(*files, VOXWAY_DATA_DIR=str(tmp_path))
+    assert done.returncode == 2
+    assert "do not belong together" in done.stderr
+    assert not (tmp_path / "local-key").exists()
+
+
+def test_an_engine_that_is_away_is_named(tmp_path: Path) -> None:
+    started = Gateway(tmp_path, VOXWAY_ENGINES="local/hibari:en=tcp:127.0.0.1:9")
+    try:
+        with started.open(PATH) as talk:
+            talk.say(type="init")
+            error = talk.until("error")[-1]
+        assert error["code"] == "backend_connection_failed"
+        assert "the engine of local/hibari:en is away" in error["message"]
+    finally:
+        assert started.stop() == 0
+
+
 def test_tls_sends_nothing_unasked(tmp_path: Path) -> None:
     """A ticket, taken while another thread writes, has lost an answer to SDKs (decision 027)."""
     cert, key = certificate(tmp_path)
@@ -291,6 +314,9 @@ def test_an_open_port_without_keys_is_refused_with_the_reason(tmp_path: Path) ->
     ("args", "environ", "words"),
     [
         (("--tls-cert", "x"), {}, "go together"),
+        (("--tls-cert", "x.pem", "--tls-key", "x.pem"), {}, "cannot read x.pem: No such file"),
+        (("--tls-cert", __file__, "--tls-key", __file__), {}, "are no PEM certificate and its key"),
+        (("--log-level", "loud"), {}, "'loud' is not one of"),
         ((), {"VOXWAY_API_KEYS": "a:gold"}, "tier 'gold'"),
         ((), {"VOXWAY_ENGINES": "local/x"}, "'local/x' is not one of"),
         (("--port", "1"), {"VOXWAY_API_KEYS": "a"}, "cannot listen"),

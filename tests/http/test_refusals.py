@@ -102,6 +102,14 @@ def wrong(method: str, path: str, status: int, code: str, words: str, **sent: An
         ),
         wrong(
             "POST",
+            EAR,
+            400,
+            "invalid_request",
+            "none of wav",
+            files={"audio": ("a.txt", b"Lorem ipsum.")},
+        ),
+        wrong(
+            "POST",
             f"{EAR}?encoding=gsm",
             400,
             "config_error",

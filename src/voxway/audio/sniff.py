@@ -6,6 +6,8 @@ from . import adts
 
 ENOUGH = 12  # bytes from which it can be told
 
+_PRINTED = bytes(range(0x20, 0x7F)) + b"\t\n\r"
+
 # MPEG audio: sync, version 1, 2 or 2.5, layer III, a bit rate and a sample rate that exist.
 _MPEG_VERSIONS = (0b00, 0b10, 0b11)
 
@@ -25,6 +27,11 @@ def container(start: bytes) -> str | None:
     if start.startswith(b"ID3") or _is_mpeg_frame(start):
         return "mp3"
     return None
+
+
+def is_text(start: bytes) -> bool:
+    """Whether it is printed characters of ASCII and nothing else: no speech looks so."""
+    return len(start) >= ENOUGH and not start.translate(None, _PRINTED)
 
 
 def _is_mpeg_frame(start: bytes) -> bool:

@@ -186,7 +186,7 @@ class Catalog:
     def _not_found(self, kind: Kind, asked: str) -> str:
         ids = [model.id for model in self if model.kind == kind]
         usable = [i for i in ids if self.is_usable(self._models[i])]
-        near = difflib.get_close_matches(asked[:100], ids, n=3, cutoff=0.3) or usable[:3]
+        near = difflib.get_close_matches(asked[:100], ids, n=3, cutoff=0.6) or usable[:3]
         hint = f"; did you mean {', '.join(near)}?" if near else ""
         return f"no {kind} model {asked[:100]!r} here{hint}"
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import typer
 from msgspec import structs
 
-from ..client import TELNYX, Gateway, Notice, Stt, Voxway, notices
+from ..client import TELNYX, Gateway, Notice, State, Stt, Voxway, notices
 from ..client.stt import ended
 
 PERSISTENT = structs.replace(TELNYX, first_attempts=1, attempts=10)
@@ -39,15 +39,19 @@ def tell(notice: Notice) -> None:
 @asynccontextmanager
 async def finishing(stt: Stt) -> AsyncIterator[None]:
     """In the block, the first Ctrl-C ends the audio and not the command: what was said by then is
-    still written down. The second one ends it as ever. Afterwards KeyboardInterrupt is raised."""
+    still written down, if there is a connection. The second one ends the session at once, and what
+    is missing is told; a third one ends the command as ever. Afterwards KeyboardInterrupt is
+    raised."""
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[object]] = []
 
-    def finish() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        tasks.append(loop.create_task(stt.finish()))
+    def end() -> None:
+        if tasks:
+            loop.remove_signal_handler(signal.SIGINT)
+        is_there = stt.state in (State.READY, State.RESTING) and not tasks
+        tasks.append(loop.create_task(stt.finish() if is_there else stt.aclose()))
 
-    loop.add_signal_handler(signal.SIGINT, finish)
+    loop.add_signal_handler(signal.SIGINT, end)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sys
 import time
@@ -155,10 +156,9 @@ def _judge(out: Console, heard: Heard) -> bool:
     out.print(f"\n{mark} {verdict}", style=style)
     out.print(f"  The speech is in {FILE}.")
     if is_right:
-        out.print(
-            '  Next: `voxway serve`, and in another terminal `voxway say "Good morning."`',
-            soft_wrap=True,
-        )
+        called = "voxway" if shutil.which("voxway") else sys.argv[0]
+        text = f'  Next: `{called} serve`, and in another terminal `{called} say "Good morning."`'
+        out.print(text, soft_wrap=True)
     return is_right
 
 

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from ..client.doctor import Finding, Patient, Report, examine, report
-from ..client.gateway import find_gateway
+from ..client.gateway import Gateway, find_gateway
 from . import exits
 from .models import print_json
 from .progress import Progress
@@ -27,9 +27,10 @@ _COLOURS = {"warning": typer.colors.YELLOW, "problem": typer.colors.RED}
 
 def run(url: str, key: str, ca: str, *, speaks: bool, voice: str, ear: str, json: bool) -> None:
     """Examine, and leave with the exit code of the first problem. Raises ConfigError."""
-    raw, source = given_key(key)
+    gateway = find_gateway(url, key, ca)
+    raw, source = given_key(key, gateway)
     patient = Patient(
-        gateway=find_gateway(url, key, ca),
+        gateway=gateway,
         raw_key=raw,
         key_source=source,
         speaks=speaks,
@@ -44,11 +45,13 @@ def run(url: str, key: str, ca: str, *, speaks: bool, voice: str, ear: str, json
     sys.exit(_CODES[found.fault])
 
 
-def given_key(key: str) -> tuple[str, str]:
+def given_key(key: str, gateway: Gateway) -> tuple[str, str]:
     """The key as it was given, before anybody mends it, and where."""
     if key:
         return key, "in --key"
-    return os.environ.get("VOXWAY_API_KEY", ""), "in VOXWAY_API_KEY"
+    if given := os.environ.get("VOXWAY_API_KEY", ""):
+        return given, "in VOXWAY_API_KEY"
+    return gateway.key, "that a gateway on this machine made for itself"
 
 
 async def _examined(patient: Patient, *, json: bool) -> Report:

@@ -29,6 +29,10 @@ def line(error: GatewayError) -> str:
         # The one word that OpenSSL and all that wrap it have in common.
         case UnreachableError() if "CERTIFICATE_VERIFY_FAILED" in error.message:
             return f"{error.message}. If it is yours, name its certificate with --ca"
+        case UnreachableError() if "WRONG_VERSION_NUMBER" in error.message:
+            return f"{error.message}. There is no TLS at this port: say ws:// in place of wss://"
+        case UnreachableError() if "closed during the handshake" in error.message:
+            return f"{error.message}. If TLS is spoken at this port, say wss:// in place of ws://"
         case UnreachableError():
             return f"{error.message}. Start one with `voxway serve`, or name another with --url"
         case AuthError():

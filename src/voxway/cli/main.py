@@ -62,12 +62,14 @@ def serve(
     dev: Annotated[
         bool, typer.Option("--dev", help="Answer models without a backend by the local ones.")
     ] = False,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="From what on it logs.")
+    ] = "info",
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Start the gateway.
 
-    Without VOXWAY_API_KEYS it listens on loopback only and makes a key, which it prints once.
+    Without any keys it listens on loopback only and makes one, which it prints once.
     Example: VOXWAY_API_KEYS="mykey:enterprise" voxway serve --host 0.0.0.0 --port 8080
     """
     from . import serve as command

@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import stat
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -71,9 +72,10 @@ def run(listen: Listen, *, dev: bool, level: str) -> None:
     telemetry.configure(level)
     if bool(listen.cert) != bool(listen.key):
         raise ConfigError("--tls-cert and --tls-key go together")
+    tls = front.tls(listen.cert, listen.key) if listen.cert and listen.key else None
     settings = config.load(os.environ)
     port = bind(listen.host, listen.port)
-    work = serve(listen, port, settings, dev=dev or settings.dev)
+    work = serve(listen, port, settings, tls, dev=dev or settings.dev)
     uvloop.run(work, loop_factory=front.Loop)
 
 
@@ -133,7 +135,12 @@ def limits_of(settings: config.Settings) -> Limits:
 
 
 async def serve(
-    listen: Listen, bound: socket.socket, settings: config.Settings, *, dev: bool
+    listen: Listen,
+    bound: socket.socket,
+    settings: config.Settings,
+    tls: ssl.SSLContext | None,
+    *,
+    dev: bool,
 ) -> None:
     """Run everything until a signal comes. Raises ConfigError."""
     async with AsyncExitStack() as stack:
@@ -159,7 +166,7 @@ async def serve(
             accounts=accounts,
             database=here.database,
         )
-        server = Server(uvicorn_config(listen, gateway, entrance, offered))
+        server = Server(uvicorn_config(listen, tls, gateway, entrance, offered))
         reload_on_hangup(gateway, settings, dev=dev)
         port = settings.wyoming_port if listen.wyoming is None else listen.wyoming
         if port is not None:
@@ -230,15 +237,17 @@ def services(gateway: Gateway, entrance: Entrance, supervisor: Supervisor) -> ht
 
 
 def uvicorn_config(
-    listen: Listen, gateway: Gateway, entrance: Entrance, offered: http.Services
+    listen: Listen,
+    tls: ssl.SSLContext | None,
+    gateway: Gateway,
+    entrance: Entrance,
+    offered: http.Services,
 ) -> uvicorn.Config:
     return uvicorn.Config(
         http.create(offered),
         host=listen.host,
         port=listen.port,
-        ssl_certfile=listen.cert,
-        ssl_keyfile=listen.key,
-        ssl_context_factory=front.without_tickets if listen.cert else None,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         http=front.uvicorn_front(entrance),
         ws=pico_door.uvicorn_door(gateway.accept),
         lifespan="off",

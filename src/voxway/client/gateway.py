@@ -60,6 +60,9 @@ class Gateway(Struct, frozen=True):
         """How to check the gateway's certificate (SSL_CERT_FILE counts); None without TLS."""
         if not self.url.startswith("wss://"):
             return None
+        named = os.environ.get("SSL_CERT_FILE", "")
+        if named and not self.ca and not Path(named).is_file():  # OpenSSL would go on without
+            raise ConfigError(f"SSL_CERT_FILE names {named}, and there is no such file")
         try:
             return ssl.create_default_context(cafile=self.ca)
         except OSError as error:

@@ -196,6 +196,8 @@ async def paced(source: AsyncIterable[bytes], format: AudioFormat) -> AsyncItera
 
 
 def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise ConfigError(f"{path} is a directory, and no file")
     if not path.is_file():
         raise ConfigError(f"there is no file {path}")
     return path

@@ -67,8 +67,12 @@ class Speech(Struct, frozen=True):
         return wav_header(rate, len(self.audio), encoding=encoding) + self.audio
 
     def save(self, path: str | Path) -> None:
-        """Write a WAV file, or compressed audio as it is. Raises OSError."""
-        is_raw = bool(self.format.frame_bytes)
+        """Write a WAV file, or compressed audio as it is. Raises OSError, and ConfigError for a
+        suffix that belongs to another format."""
+        is_raw, suffix = bool(self.format.frame_bytes), Path(path).suffix.lower()
+        if is_raw and suffix in (".mp3", ".ogg", ".opus", ".flac", ".aac", ".webm", ".m4a"):
+            text = f"cannot write {path}: this is raw audio, which is kept as .wav;"
+            raise ConfigError(f"{text} ask for another `encoding` to have it compressed")
         Path(path).write_bytes(self.wav() if is_raw else self.audio)
 
 

@@ -13,7 +13,7 @@ from litestar.datastructures import UploadFile
 from msgspec import Struct
 
 from ..audio.formats import ALIASES, INPUT_ENCODINGS
-from ..audio.sniff import container
+from ..audio.sniff import container, is_text
 from ..audio.wav import wav_header
 from ..errors import ProtocolError, TooLargeError
 from ..wire.base import invalid, parser
@@ -194,8 +194,10 @@ def encoding_of(start: bytes, upload: Upload) -> str:
     # Two bytes of raw audio may well look like MPEG's, and Opus comes in Ogg.
     if seen and wished in INPUT_ENCODINGS and (start[:1] == b"\xff" or (wished, seen) == _OPUS):
         seen = None
-    if found := seen or wished or MEDIA_TYPES.get(upload.media_type) or upload.usual:
+    if found := seen or wished or MEDIA_TYPES.get(upload.media_type):
         return found
+    if upload.usual and not is_text(start):
+        return upload.usual
     known = ", ".join(CONTAINERS)
     raise ProtocolError(f"the audio is none of {known}, by its first bytes", param="audio")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Protocol
 
-import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..errors import ConfigError
 from .base import CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, MAX_HEAD
 
 
@@ -129,15 +129,28 @@ def uvicorn_front(turnstile: Turnstile) -> Any:
     return make
 
 
-def without_tickets(_: uvicorn.Config, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-    """uvicorn's `ssl_context_factory` setting: TLS of which nothing arrives unasked.
+def tls(chain: str, key: str) -> ssl.SSLContext:
+    """TLS with this certificate chain and its key, two PEM files, of which nothing arrives unasked.
+    Raises ConfigError that names the file.
 
     Tickets come right after the handshake of TLS 1.3. A client that reads a socket in one thread
     and writes in another, as the SDKs upon `websockets.sync` do, takes them while it sends its
     request, for which OpenSSL is not made: one upgrade in a thousand then never gets its answer
     (decision 027).
     """
-    context = default()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for file in (chain, key):
+        try:
+            Path(file).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    try:
+        context.load_cert_chain(chain, key)
+    except ssl.SSLError as error:
+        reason = "are no PEM certificate and its key, in this order"
+        if error.reason == "KEY_VALUES_MISMATCH":
+            reason = "do not belong together: the key is that of another certificate"
+        raise ConfigError(f"{chain} and {key} {reason}") from error
     context.num_tickets = 0
     return context
 
