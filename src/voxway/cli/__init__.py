@@ -17,3 +17,5 @@ def run() -> None:
             raise
         print(f"voxway: {missing} is not installed: pip install 'voxway[all]'", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:  # while it was still being loaded
+        sys.exit(130)
