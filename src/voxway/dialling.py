@@ -106,11 +106,13 @@ class Dialler:
             receiver = await self._seats.take(counted, policy.sockets, receiver)
         try:
             await _connect(endpoint, receiver, vestibule)
-        except UpstreamError as error:
-            if backend.wire == "engine" and error.error == "backend_connection_failed":
-                text = f"the engine of {visit.found.model.id} is away: {error.message}"
-                raise UpstreamError(text, code=error.error) from error
+        except UpgradeRefused:
             raise
+        except UpstreamError as error:
+            if backend.wire != "engine":
+                raise
+            text = f"the engine of {visit.found.model.id} is away: {error.message}"
+            raise UpstreamError(text, code=error.error) from error
 
     def _draw(self, policy: Policy, counted: str) -> Draw | None:
         """How characters are taken out of what the provider allows, if it bounds them."""
