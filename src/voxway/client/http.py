@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -48,9 +47,11 @@ async def health(gateway: Gateway) -> Health:
 
 
 def _get(gateway: Gateway, path: str, answer: type[Answer]) -> Answer:
+    from http.client import HTTPException  # a tenth of what the client takes to be imported
+
     try:
         status, body = _fetch(gateway, path)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, HTTPException) as error:
         said = str(error) if isinstance(error, OSError) else ""  # as of a proxy that refuses
         reason = getattr(error, "strerror", None) or said or type(error).__name__
         raise UnreachableError(f"no gateway at {gateway.http}: {reason}") from error
@@ -65,15 +66,17 @@ def _get(gateway: Gateway, path: str, answer: type[Answer]) -> Answer:
 
 
 def _fetch(gateway: Gateway, path: str) -> tuple[int, bytes]:
+    from http.client import HTTPConnection, HTTPSConnection
+
     # Not urllib: it would ask a proxy for the machine's own address.
     parts = urlsplit(gateway.url)
     proxy = proxy_for(gateway.url)
     netloc = proxy.name if proxy is not None else parts.netloc
     tls = gateway.tls()
     connection = (
-        http.client.HTTPConnection(netloc, timeout=TIMEOUT)
+        HTTPConnection(netloc, timeout=TIMEOUT)
         if tls is None
-        else http.client.HTTPSConnection(netloc, timeout=TIMEOUT, context=tls)
+        else HTTPSConnection(netloc, timeout=TIMEOUT, context=tls)
     )
     try:
         if proxy is not None:
