@@ -208,6 +208,13 @@ def test_an_engine_that_is_away_is_named(tmp_path: Path) -> None:
         assert started.stop() == 0
 
 
+def test_nothing_is_deflated(gateway: Gateway) -> None:
+    """The memory of it would be many times that of a session."""
+    with gateway.open(PATH, compression="deflate") as talk:
+        assert talk.socket.response is not None
+        assert "Sec-WebSocket-Extensions" not in talk.socket.response.headers
+
+
 def test_tls_sends_nothing_unasked(tmp_path: Path) -> None:
     """A ticket, taken while another thread writes, has lost an answer to SDKs (decision 027)."""
     cert, key = certificate(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .codec import Codec, FrameEncoder
 
-_FRAME = 1152  # samples: the fewest but one that every decoder has to know
+_FRAME = 1152  # samples: libav takes twice as many, which would come twice as late
 _MAGIC, _LAST_STREAMINFO = b"fLaC", b"\x80"
 
 

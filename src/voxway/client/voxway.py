@@ -30,6 +30,7 @@ from .owner import HEARTBEAT, Manner
 from .playback import PlaybackBuffer
 from .reconnect import TELNYX, Retry
 from .service import Service, provider_service
+from .sinks import ENCODED
 from .sources import AnySource, FileSource, StreamSource
 from .stt import Listening, Stt
 from .transcript import Assembly
@@ -70,7 +71,7 @@ class Speech(Struct, frozen=True):
         """Write a WAV file, or compressed audio as it is. Raises OSError, and ConfigError for a
         suffix that belongs to another format."""
         is_raw, suffix = bool(self.format.frame_bytes), Path(path).suffix.lower()
-        if is_raw and suffix in (".mp3", ".ogg", ".opus", ".flac", ".aac", ".webm", ".m4a"):
+        if is_raw and suffix in ENCODED:
             text = f"cannot write {path}: this is raw audio, which is kept as .wav;"
             raise ConfigError(f"{text} ask for another `encoding` to have it compressed")
         Path(path).write_bytes(self.wav() if is_raw else self.audio)
